@@ -1,0 +1,267 @@
+#include <argp.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "rate/rate.h"
+
+typedef struct {
+  const char *path, *study;
+  bool json, store;
+} options;
+
+static const char doc[] =
+    "Judge every claim of a study on its result file.\n\n"
+    "An exponent passes when its whole 95% interval lies inside the claim's band. A bounded quantity passes when the "
+    "upper end of the one-sided 95% interval of its growth exponent is at most the admissible one. \"Below\" passes "
+    "when "
+    "the first metric is at most the second at every point, within 3 standard errors and the bias bounds; the worst "
+    "point is shown, as a fraction of what is allowed. A claim is missing, and never passes, when a point it speaks of "
+    "is not there or not complete.\n\n"
+    "The claims are those stored in the result file, or those of STUDY.yaml.\v"
+    "Examples:\n"
+    "  dcs check R.h5                     a table; the exit status is the verdict\n"
+    "  dcs check R.h5 --study STUDY.yaml  judge by a newer study file\n"
+    "  dcs check R.h5 --json              for a program\n\n"
+    "Exit status: 0 every claim passes; 1 error; 2 usage or bad study file; 3 a claim fails; 4 none fails but one is "
+    "missing.";
+
+static const struct argp_option option[] = {
+    {"study", 'f', "STUDY.yaml", 0, "Take the claims from this file", 0},
+    {"json", 'j', NULL, 0, "Print JSON", 0},
+    {"store", 's', NULL, 0, "Also write the rows to the group /claims of the file, replacing it", 0},
+    {0}};
+
+static const char *const verdict_word[] = {
+    [DCS_VERDICT_PASS] = "PASS", [DCS_VERDICT_FAIL] = "FAIL", [DCS_VERDICT_MISSING] = "MISSING"};
+static const char *const kind_word[] = {
+    [DCS_CLAIM_EXPONENT] = "exponent", [DCS_CLAIM_BOUNDED] = "bounded", [DCS_CLAIM_BELOW] = "below"};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+  options *o = state->input;
+  switch (key) {
+  case 'f':
+    o->study = arg;
+    return 0;
+  case 'j':
+    o->json = true;
+    return 0;
+  case 's':
+    o->store = true;
+    return 0;
+  case ARGP_KEY_ARG:
+    if (state->arg_num > 0) argp_error(state, "one result file at a time");
+    o->path = arg;
+    return 0;
+  case ARGP_KEY_NO_ARGS:
+    argp_error(state, "which result file?");
+    return EINVAL;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+/** The study whose claims are judged: the stored one, with the overrides it was run with, or the one given. */
+static dcs_status study_load(const options *o, const dcs_result *result, dcs_study **study, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  char *text = NULL;
+  size_t n_text = 0;
+  if (o->study == NULL)
+    return dcs_study_parse(o->path, result->canonical, strlen(result->canonical), 0, NULL, study, err);
+  DCS_TRY(dcs_study_read(o->study, &text, &n_text, err));
+  DCS_TRY(dcs_study_parse(o->study, text, n_text, 0, NULL, study, err));
+  if (strcmp((*study)->name, result->study) != 0) /* the seed may differ: claims do not depend on it */
+    st = dcs_fail(err, DCS_EMISMATCH, "%s is study '%s', %s is of study '%s'", o->study, (*study)->name, o->path,
+                  result->study);
+done:
+  dcs_free(&text);
+  return st;
+}
+
+static const char *text_or_empty(const char *text) { return text == NULL ? "" : text; }
+
+/** What the claim demands. */
+static void band(const dcs_claim *claim, size_t n, char *out)
+{
+  if (claim->kind == DCS_CLAIM_EXPONENT)
+    snprintf(out, n, "[%.4g, %.4g]", claim->lo, claim->hi);
+  else
+    snprintf(out, n, "<= %.4g", claim->kind == DCS_CLAIM_BOUNDED ? claim->hi : 1.0);
+}
+
+static void measured(const dcs_check_row *row, size_t n, char *out)
+{
+  if (isnan(row->value))
+    snprintf(out, n, "-");
+  else if (isnan(row->hi))
+    snprintf(out, n, "%.3f", row->value);
+  else if (row->claim->kind == DCS_CLAIM_BELOW)
+    snprintf(out, n, "worst %.3g%s", row->value, row->exact ? " exact" : "");
+  else if (row->exact && !(row->hi - row->value > 5e-4))
+    snprintf(out, n, "%.3f exact", row->value);
+  else if (row->claim->kind == DCS_CLAIM_BOUNDED)
+    snprintf(out, n, "%.3f < %.3f", row->value, row->hi);
+  else
+    snprintf(out, n, "%.3f [%.3f, %.3f]", row->value, row->lo, row->hi);
+}
+
+static int max_int(int a, int b) { return a > b ? a : b; }
+
+/** A column as wide as its longest cell, but not wider than `limit`. */
+static int width(int n_rows, const dcs_check_row *rows, const char *(*cell)(const dcs_check_row *), int header,
+                 int limit)
+{
+  int w = header;
+  for (int i = 0; i < n_rows; i++) w = max_int(w, (int)strnlen(cell(&rows[i]), (size_t)limit));
+  return w;
+}
+
+static const char *cell_name(const dcs_check_row *row) { return row->claim->name; }
+static const char *cell_source(const dcs_check_row *row) { return text_or_empty(row->claim->source); }
+static const char *cell_where(const dcs_check_row *row) { return row->where; }
+
+enum { LINE = 140, FIXED = 23 + 14 + 7 + 5 * 2 /**< the last three columns and all gaps */ };
+
+static void print_text(int n_rows, const dcs_check_row *rows, const int *count)
+{
+  int where = width(n_rows, rows, cell_where, 5, 48), source = width(n_rows, rows, cell_source, 6, 18);
+  int name = width(n_rows, rows, cell_name, 5, LINE - FIXED - where - source); /* a name may be cut, a place may not */
+  printf("%-*s  %-*s  %-*s  %-23s  %-14s  %s\n", name, "claim", source, "source", where, "where", "measured", "band",
+         "verdict");
+  for (int i = 0; i < n_rows; i++) {
+    const dcs_check_row *row = &rows[i];
+    char value[64], wanted[48];
+    measured(row, sizeof value, value);
+    band(row->claim, sizeof wanted, wanted);
+    printf("%-*.*s  %-*.*s  %-*.*s  %-23s  %-14s  %s\n", name, name, cell_name(row), source, source, cell_source(row),
+           where, where, row->where, value, wanted, verdict_word[row->verdict]);
+    if ((int)strlen(row->where) > where) printf("    where: %s\n", row->where);
+    if (isfinite(row->constant)) printf("    largest normalised value: %.4g\n", row->constant);
+    if (row->note[0] != '\0') printf("    %.136s\n", row->note);
+  }
+  if (count[DCS_VERDICT_MISSING] > 0) printf("%d missing\n", count[DCS_VERDICT_MISSING]);
+  printf("%d passed, %d failed\n", count[DCS_VERDICT_PASS], count[DCS_VERDICT_FAIL]);
+}
+
+static void json_string(const char *key, const char *text)
+{
+  printf(", \"%s\": ", key);
+  dcs_json_string(text);
+}
+
+static void json_number(const char *key, double x)
+{
+  printf(", \"%s\": ", key);
+  dcs_json_number(x);
+}
+
+static void print_json(int n_rows, const dcs_check_row *rows, const int *count)
+{
+  printf("{\"passed\": %d, \"failed\": %d, \"missing\": %d, \"claims\": [", count[DCS_VERDICT_PASS],
+         count[DCS_VERDICT_FAIL], count[DCS_VERDICT_MISSING]);
+  for (int i = 0; i < n_rows; i++) {
+    const dcs_check_row *row = &rows[i];
+    printf("%s\n  {\"exact\": %s", i > 0 ? "," : "", row->exact ? "true" : "false");
+    json_string("claim", row->claim->name);
+    json_string("source", cell_source(row));
+    json_string("kind", kind_word[row->claim->kind]);
+    json_string("where", row->where);
+    json_number("value", row->value);
+    json_number("lo", row->lo);
+    json_number("hi", row->hi);
+    json_number("constant", row->constant);
+    json_number("band_lo", row->claim->kind == DCS_CLAIM_EXPONENT ? row->claim->lo : NAN);
+    json_number("band_hi", row->claim->kind == DCS_CLAIM_BELOW ? 1 : row->claim->hi);
+    json_string("verdict", verdict_word[row->verdict]);
+    json_string("note", row->note);
+    putchar('}');
+  }
+  printf("]}\n");
+}
+
+enum { TEXTS = 6, NUMBERS = 7 };
+
+/** /claims: the printed table, one row for each verdict. */
+static dcs_status store(const char *path, int n_rows, dcs_check_row *rows, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  static const char *const name[TEXTS + NUMBERS] = {"claim",    "source",  "kind",   "where", "verdict",
+                                                    "note",     "value",   "lo",     "hi",    "exact",
+                                                    "constant", "band_lo", "band_hi"};
+  const char *names[TEXTS + NUMBERS];
+  double *number[TEXTS + NUMBERS] = {NULL};
+  const double *number_in[TEXTS + NUMBERS];
+  char **text[TEXTS + NUMBERS] = {NULL};
+  char kind[][12] = {"exponent", "bounded", "below"}, verdict[][8] = {"PASS", "FAIL", "MISSING"}, empty[] = "";
+  for (int k = 0; k < TEXTS + NUMBERS; k++) {
+    if (k < TEXTS)
+      DCS_TRY(dcs_alloc((size_t)n_rows, sizeof **text, &text[k]));
+    else
+      DCS_TRY(dcs_alloc((size_t)n_rows, sizeof **number, &number[k]));
+    names[k] = name[k];
+    number_in[k] = number[k];
+  }
+  for (int i = 0; i < n_rows; i++) {
+    const dcs_claim *claim = rows[i].claim;
+    char *words[TEXTS] = {claim->name,
+                          claim->source == NULL ? empty : claim->source,
+                          kind[claim->kind],
+                          rows[i].where,
+                          verdict[rows[i].verdict],
+                          rows[i].note};
+    double values[NUMBERS] = {rows[i].value,
+                              rows[i].lo,
+                              rows[i].hi,
+                              rows[i].exact,
+                              rows[i].constant,
+                              claim->kind == DCS_CLAIM_EXPONENT ? claim->lo : NAN,
+                              claim->kind == DCS_CLAIM_BELOW ? 1 : claim->hi};
+    for (int k = 0; k < TEXTS; k++) text[k][i] = words[k];
+    for (int k = 0; k < NUMBERS; k++) number[TEXTS + k][i] = values[k];
+  }
+  dcs_table table = {TEXTS + NUMBERS, n_rows, names, number_in, text};
+  DCS_TRY(dcs_result_write_table(path, "claims", &table, err));
+done:
+  for (int k = 0; k < TEXTS + NUMBERS; k++) {
+    dcs_free(&text[k]);
+    dcs_free(&number[k]);
+  }
+  return st;
+}
+
+int dcs_cli_check(int argc, char **argv)
+{
+  static const struct argp argp = {option, parse, "R.h5", doc, NULL, NULL, NULL};
+  options o = {0};
+  dcs_status st = DCS_OK;
+  dcs_error err = {""};
+  dcs_result *result = NULL;
+  dcs_study *study = NULL;
+  dcs_check_row *rows = NULL;
+  int n_rows = 0, code = DCS_EXIT_OK, count[3] = {0};
+  if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return DCS_EXIT_USAGE;
+
+  DCS_TRY(dcs_result_read(o.path, &result, &err));
+  DCS_TRY(study_load(&o, result, &study, &err));
+  DCS_TRY(dcs_claims_check(study, result, &n_rows, &rows, &err));
+  for (int i = 0; i < n_rows; i++) count[rows[i].verdict]++;
+  if (o.json)
+    print_json(n_rows, rows, count);
+  else
+    print_text(n_rows, rows, count);
+  if (o.store) DCS_TRY(store(o.path, n_rows, rows, &err));
+  if (count[DCS_VERDICT_MISSING] > 0) code = DCS_EXIT_INCOMPLETE;
+  if (count[DCS_VERDICT_FAIL] > 0) code = DCS_EXIT_CLAIM;
+done:
+  if (st != DCS_OK) code = dcs_cli_fail(st, &err);
+  dcs_claims_destroy(n_rows, &rows);
+  dcs_study_destroy(&study);
+  dcs_result_destroy(&result);
+  return code;
+}

@@ -1,0 +1,245 @@
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/print.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+
+typedef struct {
+  const char *path, *metric;
+  bool json;
+} options;
+
+static const char doc[] =
+    "Show a result file as a table for people.\n\n"
+    "What all points share is printed once; then one line per point with the coordinates that vary and, for each "
+    "metric, "
+    "value ± standard error, the bound on its bias where there is one, and the estimator. A number without ± is exact. "
+    "Reasons of points that are not ok stand below the table.\v"
+    "Examples:\n"
+    "  dcs show R.h5\n"
+    "  dcs show R.h5 --metric kl\n"
+    "  dcs show R.h5 --json | jq '.points[].kl.value'\n\n"
+    "Exit status: 0 ok; 1 the file cannot be read or is damaged; 2 usage. `dcs export` writes tables for programs.";
+
+static const struct argp_option option[] = {
+    {"metric", 'm', "NAME", 0, "Show this metric only", 0}, {"json", 'j', NULL, 0, "Print JSON", 0}, {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+  options *o = state->input;
+  switch (key) {
+  case 'm':
+    o->metric = arg;
+    return 0;
+  case 'j':
+    o->json = true;
+    return 0;
+  case ARGP_KEY_ARG:
+    if (state->arg_num > 0) argp_error(state, "one result file at a time");
+    o->path = arg;
+    return 0;
+  case ARGP_KEY_NO_ARGS:
+    argp_error(state, "which result file?");
+    return EINVAL;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+enum { CELL = 96 };
+
+static bool varies(const dcs_column *c, int64_t n)
+{
+  for (int64_t i = 1; i < n; i++) {
+    if (c->is_text ? strcmp(c->text[i], c->text[0]) != 0
+                   : c->number[i] != c->number[0] && !(isnan(c->number[i]) && isnan(c->number[0]))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static void column_cell(const dcs_column *c, int64_t point, char *out)
+{
+  if (c->is_text) {
+    snprintf(out, CELL, "%s", c->text[point]);
+  } else if (isnan(c->number[point])) {
+    snprintf(out, CELL, "-");
+  } else {
+    snprintf(out, CELL, "%.10g", c->number[point]);
+  }
+}
+
+/** Digits down to the second one of the standard error: 1.23456e-02 ± 1.1e-06. */
+static void estimate_cell(const dcs_estimate *e, char *out)
+{
+  if (!isfinite(e->value)) {
+    snprintf(out, CELL, "-");
+    return;
+  }
+  int digits = 6, length;
+  bool exact = e->std_error == 0;
+  if (!exact && e->std_error > 0 && e->value != 0) {
+    digits = (int)ceil(log10(fabs(e->value) / e->std_error)) + 1;
+    digits = digits < 1 ? 1 : digits > 9 ? 9 : digits;
+  }
+  length = snprintf(out, CELL, "%.*e", digits, e->value);
+  if (!exact) length += snprintf(out + length, CELL - (size_t)length, " ± %.1e", e->std_error);
+  if (isinf(e->bias_bound)) {
+    snprintf(out + length, CELL - (size_t)length, ", bias unknown");
+  } else if (e->bias_bound > 0) {
+    snprintf(out + length, CELL - (size_t)length, ", bias <= %.1e", e->bias_bound);
+  }
+}
+
+/** Characters, not bytes: a UTF-8 continuation byte takes no room. */
+static int characters(const char *text)
+{
+  int n = 0;
+  for (; *text != 0; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
+  return n;
+}
+
+typedef struct {
+  int n_columns;
+  int64_t n_rows; /**< the header included */
+  char *cell;     /**< [n_rows][n_columns][CELL] */
+} grid;
+
+static char *cell_at(const grid *g, int64_t row, int column)
+{
+  return g->cell + ((size_t)row * (size_t)g->n_columns + (size_t)column) * CELL;
+}
+
+static dcs_status fill(const dcs_result *r, const char *metric, grid *g)
+{
+  int n = 2 + r->n_columns + 2 * r->n_metrics;
+  dcs_status st = dcs_alloc((size_t)(r->n_points + 1) * (size_t)n, CELL, &g->cell);
+  if (st != DCS_OK) return st;
+  g->n_columns = n; /* room for all; those in use are counted below */
+  g->n_rows = r->n_points + 1;
+  int k = 1;
+  snprintf(cell_at(g, 0, 0), CELL, "point");
+  for (int64_t p = 0; p < r->n_points; p++) snprintf(cell_at(g, p + 1, 0), CELL, "%" PRId64, p);
+  for (int i = 0; i < r->n_columns; i++) {
+    if (!varies(&r->column[i], r->n_points)) continue;
+    snprintf(cell_at(g, 0, k), CELL, "%s", r->column[i].name);
+    for (int64_t p = 0; p < r->n_points; p++) column_cell(&r->column[i], p, cell_at(g, p + 1, k));
+    k++;
+  }
+  for (int i = 0; i < r->n_metrics; i++) {
+    const dcs_result_metric *m = &r->metric[i];
+    if (metric != NULL && strcmp(m->name, metric) != 0) continue;
+    snprintf(cell_at(g, 0, k), CELL, "%s [%s]", m->name, m->unit);
+    snprintf(cell_at(g, 0, k + 1), CELL, "method");
+    for (int64_t p = 0; p < r->n_points; p++) {
+      estimate_cell(&m->estimate[p], cell_at(g, p + 1, k));
+      snprintf(cell_at(g, p + 1, k + 1), CELL, "%s", m->method[p]);
+    }
+    k += 2;
+  }
+  snprintf(cell_at(g, 0, k), CELL, "status");
+  for (int64_t p = 0; p < r->n_points; p++) {
+    snprintf(cell_at(g, p + 1, k), CELL, "%s", dcs_point_status_word(r->status[p]));
+  }
+  return DCS_OK;
+}
+
+static int column_width(const grid *g, int column)
+{
+  int width = 0;
+  for (int64_t row = 0; row < g->n_rows; row++) {
+    int n = characters(cell_at(g, row, column));
+    if (n > width) width = n;
+  }
+  return width;
+}
+
+static dcs_status print_grid(const grid *g)
+{
+  int *width = NULL, last = 0;
+  dcs_status st = dcs_alloc((size_t)g->n_columns, sizeof *width, &width);
+  if (st != DCS_OK) return st;
+  for (int k = 0; k < g->n_columns; k++) {
+    width[k] = column_width(g, k);
+    if (width[k] > 0) last = k;
+  }
+  for (int64_t row = 0; row < g->n_rows; row++) {
+    for (int k = 0; k <= last; k++) {
+      const char *text = cell_at(g, row, k);
+      printf("%s%*s", text, k == last ? 0 : width[k] - characters(text) + 2, "");
+    }
+    putchar('\n');
+  }
+  dcs_free(&width);
+  return DCS_OK;
+}
+
+static void print_head(const dcs_result *r)
+{
+  char cell[CELL];
+  int64_t count[DCS_POINT_FAILED + 1] = {0};
+  printf("study   %s\n", r->study);
+  if (r->source[0] != 0) printf("source  %s\n", r->source);
+  for (int64_t p = 0; p < r->n_points; p++) count[r->status[p]]++;
+  printf("points  %" PRId64, r->n_points);
+  for (int s = 0; s <= DCS_POINT_FAILED; s++) {
+    if (count[s] > 0) printf(", %" PRId64 " %s", count[s], dcs_point_status_word(s));
+  }
+  printf("\nseed    %" PRIu64 "\n", r->seed);
+  for (int i = 0; i < r->n_columns && r->n_points > 0; i++) {
+    if (varies(&r->column[i], r->n_points)) continue;
+    column_cell(&r->column[i], 0, cell);
+    if (strcmp(cell, "-") != 0 && cell[0] != 0) printf("%s = %s\n", r->column[i].name, cell);
+  }
+  putchar('\n');
+}
+
+static void print_reasons(const dcs_result *r)
+{
+  bool any = false;
+  for (int64_t p = 0; p < r->n_points; p++) {
+    if (r->reason[p][0] == 0) continue;
+    printf("%spoint %" PRId64 ": %s: %s\n", any ? "" : "\n", p, dcs_point_status_word(r->status[p]), r->reason[p]);
+    any = true;
+  }
+}
+
+int dcs_cli_show(int argc, char **argv)
+{
+  static const struct argp argp = {option, parse, "R.h5", doc, NULL, NULL, NULL};
+  options o = {0};
+  dcs_status st = DCS_OK;
+  dcs_error err = {""};
+  dcs_result *result = NULL;
+  grid table = {0};
+  if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return DCS_EXIT_USAGE;
+
+  DCS_TRY(dcs_result_read(o.path, &result, &err));
+  if (o.metric != NULL && dcs_result_metric_find(result, o.metric) < 0) {
+    dcs_fail(&err, DCS_EUSAGE, "%s: no metric '%s' in it; it has", o.path, o.metric);
+    for (int i = 0; i < result->n_metrics; i++) {
+      size_t n = strlen(err.text);
+      snprintf(err.text + n, sizeof err.text - n, " %s", result->metric[i].name);
+    }
+    DCS_TRY(DCS_EUSAGE);
+  }
+  if (o.json) {
+    dcs_print_json(result, o.metric, stdout);
+  } else {
+    DCS_TRY(fill(result, o.metric, &table));
+    print_head(result);
+    DCS_TRY(print_grid(&table));
+    print_reasons(result);
+  }
+  if (fflush(stdout) != 0 || ferror(stdout)) st = dcs_fail(&err, DCS_EIO, "standard output: %s", strerror(errno));
+done:
+  dcs_free(&table.cell);
+  dcs_result_destroy(&result);
+  return st == DCS_OK ? DCS_EXIT_OK : dcs_cli_fail(st, &err);
+}

@@ -1,0 +1,7 @@
+#ifndef DCS_METRIC_ESTIMATORS_H
+#define DCS_METRIC_ESTIMATORS_H
+#include "metric/metric.h"
+
+extern const dcs_estimator dcs_estimator_gaussian, dcs_estimator_ratio, dcs_estimator_ratio_factor;
+
+#endif

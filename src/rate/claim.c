@@ -1,0 +1,258 @@
+#include <float.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "rate/rate.h"
+
+static const char *const status_word[] = {DCS_POINT_STATUS_WORDS};
+
+typedef struct {
+  const dcs_study *study;
+  const dcs_result *result;
+  uint64_t *hash; /**< the result's, ascending */
+  size_t capacity;
+  int n;
+  dcs_check_row *row;
+} checker;
+
+/** New row, missing until something is measured. */
+static dcs_status row_add(checker *c, const dcs_claim *claim, const char *where, dcs_check_row **row)
+{
+  dcs_status st = dcs_reserve(&c->row, &c->capacity, (size_t)c->n + 1, sizeof *c->row);
+  if (st != DCS_OK) return st;
+  *row = &c->row[c->n];
+  **row = (dcs_check_row){
+      .claim = claim, .value = NAN, .lo = NAN, .hi = NAN, .constant = NAN, .verdict = DCS_VERDICT_MISSING};
+  st = dcs_strdup(where, &(*row)->where);
+  if (st == DCS_OK) c->n++;
+  return st;
+}
+
+static void note(dcs_check_row *row, const char *format, ...) DCS_PRINTF(2, 3);
+static void note(dcs_check_row *row, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  vsnprintf(row->note, sizeof row->note, format, args);
+  va_end(args);
+}
+
+/** Turn "this cannot be measured" into the row's note; other failures pass through. */
+static dcs_status absorb(dcs_status st, dcs_check_row *row, const dcs_error *reason, dcs_error *err)
+{
+  if (st == DCS_EARG || st == DCS_EREFUSED) {
+    note(row, "%.150s", reason->text);
+    return DCS_OK;
+  }
+  if (st != DCS_OK && err != NULL) *err = *reason;
+  return st;
+}
+
+static int compare_hash(const void *a, const void *b)
+{
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/** Points of the study that the claim speaks of and the result does not have. */
+static int64_t points_absent(const checker *c, const dcs_claim *claim)
+{
+  int64_t absent = 0;
+  for (int64_t i = 0; i < c->study->n_points; i++)
+    absent +=
+        dcs_filters_pass(c->study->n_columns, c->study->column, claim->n_where, claim->where, i) &&
+        bsearch(&c->study->point[i].hash, c->hash, (size_t)c->result->n_points, sizeof *c->hash, compare_hash) == NULL;
+  return absent;
+}
+
+/** Is the metric usable, with a known bias, on all points of the curve? Writes the note when not. */
+static bool curve_complete(const dcs_result *result, int metric, const dcs_curve *curve, dcs_check_row *row)
+{
+  int64_t bad = 0, first = -1, unknown = 0;
+  for (int64_t i = 0; i < curve->n; i++) {
+    int64_t point = curve->point[i];
+    bool usable = dcs_rate_usable(result, metric, point);
+    unknown += usable && !isfinite(result->metric[metric].estimate[point].bias_bound);
+    bad += !usable;
+    if (!usable && first < 0) first = point;
+  }
+  const char *name = result->metric[metric].name;
+  if (bad > 0)
+    note(row, "%s is missing at %lld of %lld points; point %lld is %s: %.80s", name, (long long)bad,
+         (long long)curve->n, (long long)first, status_word[result->status[first]], result->reason[first]);
+  else if (unknown > 0)
+    note(row, "the bias of %s is unknown at %lld of %lld points", name, (long long)unknown, (long long)curve->n);
+  return bad == 0 && unknown == 0;
+}
+
+/** Largest metric * prod column^power on the curve. */
+static double largest_normalised(const dcs_result *result, int metric, const dcs_claim *claim, const dcs_curve *curve)
+{
+  double largest = 0;
+  for (int64_t i = 0; i < curve->n; i++) {
+    double y = result->metric[metric].estimate[curve->point[i]].value;
+    for (int f = 0; f < claim->n_factors; f++) {
+      const dcs_column *column = &result->column[dcs_result_column_find(result, claim->factor[f])];
+      y *= pow(column->number[curve->point[i]], claim->power[f]);
+    }
+    largest = fmax(largest, y);
+  }
+  return largest;
+}
+
+static dcs_status check_rate(const dcs_result *result, int metric, const dcs_curve *curve, dcs_check_row *row,
+                             dcs_error *err)
+{
+  const dcs_claim *claim = row->claim;
+  dcs_error reason = {""};
+  dcs_rate rate;
+  dcs_status st = dcs_rate_fit(result, curve, claim->metric->name, claim->versus, claim->n_factors, claim->factor,
+                               claim->power, &rate, &reason);
+  if (st != DCS_OK) return absorb(st, row, &reason, err);
+  row->value = rate.slope;
+  row->exact = rate.exact;
+  if (!isfinite(rate.hi)) {
+    note(row, "a bias bound is as large as the value it belongs to");
+    return DCS_OK;
+  }
+  bool pass;
+  if (claim->kind == DCS_CLAIM_EXPONENT) {
+    row->lo = rate.lo;
+    row->hi = rate.hi;
+    pass = rate.lo >= claim->lo && rate.hi <= claim->hi;
+    if (!pass)
+      note(row, "%s",
+           rate.lo > claim->hi   ? "the exponent lies above the band"
+           : rate.hi < claim->lo ? "the exponent lies below the band"
+                                 : "the interval reaches beyond the band");
+  } else {
+    row->lo = -INFINITY;
+    row->hi = rate.upper;
+    row->constant = largest_normalised(result, metric, claim, curve);
+    pass = rate.upper <= claim->hi;
+    if (!pass)
+      note(row, "growth up to %s^%.3g is not excluded (95%%, one-sided); admissible is %.3g", claim->versus, rate.upper,
+           claim->hi);
+  }
+  row->verdict = pass ? DCS_VERDICT_PASS : DCS_VERDICT_FAIL;
+  return DCS_OK;
+}
+
+/** a <= b within 3 standard errors of a - b (taken as independent), the bias bounds and rounding, which matters where
+ *  both are exact and equal. */
+static dcs_status check_below(const dcs_result *result, int metric, int other, const dcs_curve *curve,
+                              dcs_check_row *row)
+{
+  if (!curve_complete(result, metric, curve, row) || !curve_complete(result, other, curve, row)) return DCS_OK;
+  dcs_estimate a, b;
+  int64_t worst = -1;
+  row->exact = true;
+  for (int64_t i = 0; i < curve->n; i++) {
+    int64_t point = curve->point[i];
+    a = result->metric[metric].estimate[point];
+    b = result->metric[other].estimate[point];
+    double rounding = 16 * DBL_EPSILON * (fabs(a.value) + fabs(b.value)) + DBL_MIN;
+    double allowance = 3 * hypot(a.std_error, b.std_error) + a.bias_bound + b.bias_bound + rounding;
+    double excess = (a.value - b.value) / allowance;
+    row->exact = row->exact && a.std_error == 0 && b.std_error == 0;
+    if (worst < 0 || excess > row->value) {
+      worst = point;
+      row->value = row->lo = row->hi = excess;
+    }
+  }
+  row->verdict = row->value <= 1 ? DCS_VERDICT_PASS : DCS_VERDICT_FAIL;
+  a = result->metric[metric].estimate[worst];
+  b = result->metric[other].estimate[worst];
+  if (row->verdict == DCS_VERDICT_FAIL)
+    note(row, "%s = %.4g (se %.2g) is not below %s = %.4g (se %.2g)", result->metric[metric].name, a.value, a.std_error,
+         result->metric[other].name, b.value, b.std_error);
+
+  dcs_status st = DCS_OK;
+  int n_single = 0;
+  dcs_curve *single = NULL; /* one per point, for its label */
+  DCS_TRY(dcs_curves_create(result, NULL, -1, NULL, row->claim->n_where, row->claim->where, &n_single, &single, NULL));
+  for (int s = 0; s < n_single; s++)
+    if (single[s].point[0] == worst) {
+      dcs_free(&row->where);
+      DCS_TRY(dcs_strdup(single[s].label, &row->where));
+    }
+done:
+  dcs_curves_destroy(n_single, &single);
+  return st;
+}
+
+static dcs_status check_claim(checker *c, const dcs_claim *claim, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  const dcs_result *result = c->result;
+  dcs_check_row *row = NULL;
+  dcs_error reason = {""};
+  dcs_curve *curve = NULL;
+  int n_curves = 0;
+  const dcs_metric *needed[2] = {claim->metric, claim->kind == DCS_CLAIM_BELOW ? claim->other : claim->metric};
+  int metric[2];
+  for (int k = 0; k < 2; k++) {
+    metric[k] = dcs_result_metric_find(result, needed[k]->name);
+    if (metric[k] >= 0) continue;
+    DCS_TRY(row_add(c, claim, "", &row));
+    note(row, "the result has no metric '%s'", needed[k]->name);
+    goto done;
+  }
+
+  /* below needs no abscissa: one verdict over all its points unless the claim splits them */
+  int n_per = claim->kind == DCS_CLAIM_BELOW && claim->n_per < 0 ? 0 : claim->n_per;
+  st = dcs_curves_create(result, claim->kind == DCS_CLAIM_BELOW ? NULL : claim->versus, n_per, claim->per,
+                         claim->n_where, claim->where, &n_curves, &curve, &reason);
+  if (st == DCS_OK && n_curves == 0) st = dcs_fail(&reason, DCS_EARG, "no point passes the filter");
+  if (st != DCS_OK) {
+    dcs_status failure = st;
+    DCS_TRY(row_add(c, claim, "", &row));
+    st = absorb(failure, row, &reason, err);
+    goto done;
+  }
+  int64_t absent = points_absent(c, claim);
+  for (int i = 0; i < n_curves; i++) {
+    DCS_TRY(row_add(c, claim, curve[i].label, &row));
+    if (absent > 0)
+      note(row, "%lld points of the study are not in the result: run it again", (long long)absent);
+    else if (claim->kind == DCS_CLAIM_BELOW)
+      DCS_TRY(check_below(result, metric[0], metric[1], &curve[i], row));
+    else if (curve_complete(result, metric[0], &curve[i], row))
+      DCS_TRY(check_rate(result, metric[0], &curve[i], row, err));
+  }
+done:
+  dcs_curves_destroy(n_curves, &curve);
+  return st;
+}
+
+dcs_status dcs_claims_check(const dcs_study *study, const dcs_result *result, int *n_rows, dcs_check_row **rows,
+                            dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  checker c = {.study = study, .result = result};
+  *n_rows = 0;
+  *rows = NULL;
+  DCS_TRY(dcs_alloc((size_t)result->n_points, sizeof *c.hash, &c.hash));
+  if (result->n_points > 0) memcpy(c.hash, result->hash, (size_t)result->n_points * sizeof *c.hash);
+  qsort(c.hash, (size_t)result->n_points, sizeof *c.hash, compare_hash);
+  for (int i = 0; i < study->n_claims; i++) DCS_TRY(check_claim(&c, &study->claim[i], err));
+done:
+  dcs_free(&c.hash);
+  if (st != DCS_OK) dcs_claims_destroy(c.n, &c.row);
+  if (st == DCS_OK) {
+    *n_rows = c.n;
+    *rows = c.row;
+  }
+  return st;
+}
+
+void dcs_claims_destroy(int n_rows, dcs_check_row **rows)
+{
+  if (*rows == NULL) return;
+  for (int i = 0; i < n_rows; i++) dcs_free(&(*rows)[i].where);
+  dcs_free(rows);
+}

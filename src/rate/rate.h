@@ -1,0 +1,82 @@
+#ifndef DCS_RATE_RATE_H
+#define DCS_RATE_RATE_H
+/** Rates with intervals, and claims with verdicts, from a result. Computes nothing about samplers. Not collective. */
+#include "archive/result.h"
+
+/** Weighted least squares of log y on log x with its bootstrap interval. */
+typedef struct {
+  int64_t n;            /**< points used */
+  double slope, lo, hi; /**< exponent and its central 95% interval; lo = hi = slope when exact and without bias */
+  double upper;         /**< upper end of the one-sided 95% interval */
+  double prefactor;     /**< y ~ prefactor * x^slope */
+  double chi2_per_dof;  /**< of the fit; NAN when exact or n <= 2 */
+  bool exact;           /**< every ordinate is exact: there is no sampling error */
+  double x_lo, x_hi;    /**< window */
+} dcs_rate;
+
+/** One curve: points of a result that share all coordinates but `versus`, ordered by it. */
+typedef struct {
+  int64_t n;
+  int64_t *point; /**< indices into the result, [n]; owned */
+  char *label;    /**< "sampler=ddim d=8": the coordinates that tell this curve from the others; owned */
+} dcs_curve;
+
+/** Split the points that pass the filters into curves over `versus`, one for each combination of the `per` columns.
+ *  n_per < 0: all columns that vary, but versus and what moves one-to-one with it (copies with d). versus = NULL:
+ * groups without an abscissa, in the order of the points. Curves in order of first point. DCS_EARG names an unknown
+ * column. */
+DCS_NODISCARD dcs_status dcs_curves_create(const dcs_result *result, const char *versus, int n_per, char *const *per,
+                                           int n_where, const dcs_filter *where, int *n_curves, dcs_curve **out,
+                                           dcs_error *err);
+void dcs_curves_destroy(int n_curves, dcs_curve **curves);
+
+/** True when a point's value of the metric (index into result->metric) can be fitted: finite, with a finite standard
+ *  error, from a point that neither failed nor is incomplete. Refused is judged metric by metric: the one refused is
+ * NAN. */
+bool dcs_rate_usable(const dcs_result *result, int metric, int64_t point);
+
+/** Fit metric * prod column^power against column `versus` on the usable points of one curve.
+ *
+ *  Weights 1/s^2, s = std_error / value, the error of log y; unweighted when all points are exact. On a mixed curve an
+ *  exact point weighs as much as the best measured one: any fixed weights leave the slope unbiased, and this one keeps
+ *  a single point from pinning the line. The interval comes from 2000 replicates (rate/bootstrap.h), each refitted with
+ *  the same weights, central 95%. The slope is linear in log y, so bias bounds b move it by at most sum |dslope/dlog y|
+ *  (-log(1 - b/y)); lo, hi and upper are widened by that sum: a bound is not a random error and does not average out.
+ *  DCS_EARG: unknown column, fewer than two usable abscissae, or a value <= 0. DCS_EREFUSED: more than 1% of the
+ *  replicates have no logarithm. Points that are not usable show as n < curve->n: the caller reports them. */
+DCS_NODISCARD dcs_status dcs_rate_fit(const dcs_result *result, const dcs_curve *curve, const char *metric,
+                                      const char *versus, int n_factors, char *const *factor, const double *power,
+                                      dcs_rate *rate, dcs_error *err);
+
+/** Local slopes: dcs_rate_fit on every two neighbouring usable points. `local` has room for curve->n entries, `*n` are
+ *  filled. Where the errors are too large for an interval it is (-INFINITY, INFINITY). */
+DCS_NODISCARD dcs_status dcs_rate_local(const dcs_result *result, const dcs_curve *curve, const char *metric,
+                                        const char *versus, int64_t *n, dcs_rate *local, dcs_error *err);
+
+typedef enum { DCS_VERDICT_PASS, DCS_VERDICT_FAIL, DCS_VERDICT_MISSING } dcs_verdict;
+
+typedef struct {
+  const dcs_claim *claim; /**< borrowed from the study */
+  char *where;            /**< label of the curve; below: of the worst point; owned */
+  double value, lo, hi;   /**< exponent: slope, interval; bounded: growth exponent, -INFINITY, its one-sided upper end;
+                               below: worst (a - b) / allowance (passes up to 1), lo = hi = value. NAN when missing */
+  bool exact;
+  double constant; /**< bounded: largest normalised value; else NAN */
+  dcs_verdict verdict;
+  char note[160]; /**< why missing or failed, "" otherwise */
+} dcs_check_row;
+
+/** Evaluate every claim of the study on the result.
+ *
+ *  exponent: passes when [lo, hi] lies inside the band. bounded: passes when the upper end of the one-sided 95%
+ * interval of the growth exponent is at most claim->hi. below: a <= b + 3 sqrt(se_a^2 + se_b^2) + bias_a + bias_b +
+ * rounding at every point. Missing: nothing passes the filter, a point of the study or of the curve is not usable, its
+ * bias is unknown, or no fit is possible. Exit code of `dcs check`: 3 if any row fails, else 4 if any is missing. */
+DCS_NODISCARD dcs_status dcs_claims_check(const dcs_study *study, const dcs_result *result, int *n_rows,
+                                          dcs_check_row **rows, dcs_error *err);
+void dcs_claims_destroy(int n_rows, dcs_check_row **rows);
+
+/** True when the point passes every filter; `column` are those of a study or of a result. */
+bool dcs_filters_pass(int n_columns, const dcs_column *column, int n_where, const dcs_filter *where, int64_t point);
+
+#endif

@@ -1,0 +1,126 @@
+#include "run/past.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+/** A file can be made at `path`: said now, not after a week of computing. */
+static dcs_status check_output(const char *path, bool *exists, dcs_error *err)
+{
+  struct stat info;
+  *exists = stat(path, &info) == 0;
+  if (*exists && !S_ISREG(info.st_mode))
+    return dcs_fail(err, DCS_EIO, "%s: is not a regular file: give -o a file name", path);
+  if (!*exists && errno != ENOENT) return dcs_fail(err, DCS_EIO, "%s: %s", path, strerror(errno));
+  char *parent = NULL;
+  dcs_status st = dcs_strdup(path, &parent);
+  if (st != DCS_OK) return dcs_fail(err, st, "%s: %s", path, dcs_status_text(st));
+  char *slash = strrchr(parent, '/');
+  if (slash != NULL) slash[slash == parent ? 1 : 0] = '\0';
+  const char *directory = slash != NULL ? parent : ".";
+  if (access(directory, W_OK | X_OK) != 0)
+    st = dcs_fail(err, DCS_EIO, "%s: cannot write in the directory %s: %s", path, directory, strerror(errno));
+  dcs_free(&parent);
+  return st;
+}
+
+static int hash_compare(const void *a, const void *b)
+{
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/** How many of `n` hashes, `stride` bytes apart, are not in the sorted list `known`; neighbours that are equal count
+ * once. */
+static int64_t count_unknown(const void *hashes, int64_t n, size_t stride, int64_t n_known, const uint64_t *known)
+{
+  int64_t unknown = 0;
+  uint64_t previous = 0; /* dcs_record begins with the point's hash */
+  for (int64_t i = 0; i < n; i++) {
+    uint64_t hash = 0;
+    memcpy(&hash, (const char *)hashes + (size_t)i * stride, sizeof hash);
+    if ((i == 0 || hash != previous) && bsearch(&hash, known, (size_t)n_known, sizeof *known, hash_compare) == NULL)
+      unknown++;
+    previous = hash;
+  }
+  return unknown;
+}
+
+/** The result file: same study, and nothing in it that this study would drop. */
+static dcs_status read_result(const dcs_study *study, const char *path, const uint64_t *known, dcs_past *past,
+                              dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  DCS_TRY(dcs_result_read(path, &past->result, err));
+  const dcs_result *result = past->result;
+  if (result->study_hash != study->hash)
+    return dcs_fail(err, DCS_EMISMATCH,
+                    "%s: holds study '%s' with seed %llu, not '%s' with seed %llu; write to another file", path,
+                    result->study, (unsigned long long)result->seed, study->name, (unsigned long long)study->seed);
+  int64_t unknown = count_unknown(result->hash, result->n_points, sizeof *result->hash, study->n_points, known);
+  if (unknown > 0)
+    return dcs_fail(err, DCS_EMISMATCH, "%s: holds %lld points that this study no longer has; write to another file",
+                    path, (long long)unknown);
+  for (int m = 0; m < result->n_metrics; m++) {
+    bool wanted = false;
+    for (int k = 0; k < study->n_metrics; k++)
+      wanted = wanted || strcmp(study->metric[k]->name, result->metric[m].name) == 0;
+    if (!wanted)
+      return dcs_fail(err, DCS_EMISMATCH, "%s: holds metric '%s' that this study no longer has; write to another file",
+                      path, result->metric[m].name);
+  }
+  for (int64_t i = 0; i < result->records.count; i++)
+    DCS_TRY(dcs_records_add(&past->records, &result->records.record[i]));
+done:
+  return st;
+}
+
+dcs_status dcs_past_open(const dcs_study *study, const char *path, dcs_past *past, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  uint64_t *known = NULL;
+  bool exists = false;
+  struct stat info;
+  *past = (dcs_past){.lock = -1};
+  err->text[0] = '\0';
+  DCS_TRY(check_output(path, &exists, err));
+  size_t n = strlen(path) + sizeof ".journal";
+  DCS_TRY(dcs_alloc(n, 1, &past->journal));
+  snprintf(past->journal, n, "%s.journal", path);
+  past->made_journal = stat(past->journal, &info) != 0;
+  DCS_TRY(dcs_journal_lock(past->journal, &past->lock, err));
+  DCS_TRY(dcs_alloc((size_t)study->n_points, sizeof *known, &known));
+  for (int64_t p = 0; p < study->n_points; p++) known[p] = study->point[p].hash;
+  qsort(known, (size_t)study->n_points, sizeof *known, hash_compare);
+
+  if (exists) DCS_TRY(read_result(study, path, known, past, err));
+  DCS_TRY(dcs_journal_read(past->journal, study->hash, &past->records, NULL, err));
+  if (past->records.count > 0)
+    qsort(past->records.record, (size_t)past->records.count, sizeof *past->records.record, dcs_record_compare);
+  int64_t unknown =
+      count_unknown(past->records.record, past->records.count, sizeof *past->records.record, study->n_points, known);
+  if (unknown > 0)
+    st = dcs_fail(err, DCS_EMISMATCH,
+                  "%s: holds blocks of %lld points that this study no longer has; write to another file, or remove the "
+                  "directory",
+                  past->journal, (long long)unknown);
+done:
+  if (st != DCS_OK && err->text[0] == '\0') dcs_fail(err, st, "%s: %s", path, dcs_status_text(st));
+  dcs_free(&known);
+  return st;
+}
+
+void dcs_past_close(dcs_past *past, bool refused)
+{
+  dcs_error ignored;
+  if (refused && past->made_journal && past->lock >= 0) (void)!dcs_journal_remove(past->journal, &ignored);
+  dcs_journal_unlock(&past->lock);
+  dcs_result_destroy(&past->result);
+  dcs_records_destroy(&past->records);
+  dcs_free(&past->journal);
+}

@@ -1,0 +1,162 @@
+#include "run/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "run/agree.h"
+#include "run/assemble.h"
+#include "run/clock.h"
+#include "run/distribute.h"
+#include "run/past.h"
+#include "run/provenance.h"
+#include "run/signals.h"
+
+/** Rank 0 reads the file; every rank parses the same bytes. Collective. */
+static dcs_status share_study(MPI_Comm comm, const dcs_run_options *options, dcs_study **study, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  char *text = NULL;
+  size_t n = 0;
+  int rank = 0;
+  MPI_Comm_rank(comm, &rank);
+  if (rank == 0) st = dcs_study_read(options->study, &text, &n, err);
+  DCS_TRY(dcs_agree(comm, st, err));
+  int bytes = (int)n; /* dcs_study_read allows 16 MiB */
+  MPI_Bcast(&bytes, 1, MPI_INT, 0, comm);
+  if (rank != 0) st = dcs_alloc((size_t)bytes + 1, 1, &text);
+  if (st != DCS_OK) dcs_fail(err, st, "%s: rank %d: %s", options->study, rank, dcs_status_text(st));
+  DCS_TRY(dcs_agree(comm, st, err));
+  MPI_Bcast(text, bytes, MPI_CHAR, 0, comm);
+  st = dcs_study_parse(options->study, text, (size_t)bytes, options->n_set, options->set, study, err);
+  DCS_TRY(dcs_agree(comm, st, err));
+done:
+  dcs_free(&text);
+  return st;
+}
+
+/** Compute what is left, every rank with a journal of its own. Collective. */
+static dcs_status compute(MPI_Comm comm, const dcs_run_options *options, const dcs_study *study, dcs_tasks *tasks,
+                          double start, bool *stopped, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  dcs_worker worker = {0};
+  char *journal = NULL;
+  int rank = 0;
+  size_t n = strlen(options->output) + sizeof ".journal";
+  MPI_Comm_rank(comm, &rank);
+  st = dcs_alloc(n, 1, &journal);
+  if (st == DCS_OK) {
+    snprintf(journal, n, "%s.journal", options->output);
+    st = dcs_worker_create(study, journal, rank, &worker, err);
+  } else {
+    dcs_fail(err, st, "rank %d: %s", rank, dcs_status_text(st));
+  }
+  DCS_TRY(dcs_agree(comm, st, err));
+  DCS_TRY(dcs_distribute(comm, &worker, tasks, options->quiet, start + options->max_seconds, stopped, err));
+done:
+  dcs_free(&journal);
+  dcs_error closing = {{0}};
+  dcs_status closed = dcs_worker_destroy(&worker, &closing);
+  if (st != DCS_OK) return st; /* agreed already; the journal's own failure is told before that of closing it */
+  if (closed != DCS_OK) *err = closing;
+  return dcs_agree(comm, closed, err);
+}
+
+/** Assemble and write, unless the file at hand says the same already. Rank 0. */
+static dcs_status write_result(const dcs_tasks *tasks, dcs_past *past, const char *output, char **provenance,
+                               dcs_run_outcome *outcome, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  dcs_result *result = NULL;
+  DCS_TRY(dcs_assemble(tasks, &result, err));
+  outcome->n_points = result->n_points;
+  for (int64_t p = 0; p < result->n_points; p++) {
+    bool bad = result->status[p] == DCS_POINT_REFUSED || result->status[p] == DCS_POINT_FAILED;
+    outcome->n_max_paths += result->status[p] == DCS_POINT_MAX_PATHS;
+    outcome->n_refused += result->status[p] == DCS_POINT_REFUSED;
+    outcome->n_failed += result->status[p] == DCS_POINT_FAILED;
+    if (bad && outcome->first_reason[0] == '\0')
+      snprintf(outcome->first_reason, sizeof outcome->first_reason, "%s", result->reason[p]);
+  }
+  outcome->unchanged = past->result != NULL && dcs_result_digest(past->result) == dcs_result_digest(result);
+  if (!outcome->unchanged) {
+    dcs_free(&result->provenance);
+    result->provenance = *provenance;
+    *provenance = NULL;
+    DCS_TRY(dcs_result_write(output, result, err));
+  }
+  DCS_TRY(dcs_journal_remove(past->journal, err)); /* its blocks are in the result file now */
+done:
+  dcs_result_destroy(&result);
+  return st;
+}
+
+/** Everything between MPI_Init and MPI_Finalize. Collective. */
+static dcs_status run(MPI_Comm comm, const dcs_run_options *options, double start, int64_t start_time,
+                      dcs_run_outcome *outcome, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  dcs_study *study = NULL;
+  dcs_tasks *tasks = NULL;
+  dcs_past past = {.lock = -1};
+  char *provenance = NULL;
+  int work_left = 0;
+  bool stopped = false;
+  double old_paths = 0;
+
+  DCS_TRY(share_study(comm, options, &study, err));
+
+  if (outcome->is_root) {
+    st = dcs_past_open(study, options->output, &past, err);
+    if (st == DCS_OK) st = dcs_tasks_create(study, &past.records, &tasks, err);
+    work_left = st == DCS_OK && tasks->n_open > 0;
+    old_paths = tasks != NULL ? tasks->paths : 0;
+  }
+  DCS_TRY(dcs_agree(comm, st, err));
+
+  MPI_Bcast(&work_left, 1, MPI_INT, 0, comm);
+  if (work_left) DCS_TRY(compute(comm, options, study, tasks, start, &stopped, err));
+
+  if (outcome->is_root) {
+    outcome->checkpoint = stopped && tasks->n_open > 0;
+    outcome->paths = tasks->paths - old_paths;
+  }
+  MPI_Bcast(&outcome->checkpoint, (int)sizeof outcome->checkpoint, MPI_BYTE, 0, comm);
+  if (!outcome->checkpoint) {
+    DCS_TRY(dcs_provenance_collect(comm, study, options->argc, options->argv, start_time, &provenance, err));
+    if (outcome->is_root) st = write_result(tasks, &past, options->output, &provenance, outcome, err);
+    DCS_TRY(dcs_agree(comm, st, err));
+  }
+done:
+  dcs_free(&provenance);
+  dcs_tasks_destroy(&tasks);
+  dcs_past_close(&past, st != DCS_OK && !work_left);
+  dcs_study_destroy(&study);
+  return st;
+}
+
+dcs_status dcs_run(const dcs_run_options *options, dcs_run_outcome *outcome, dcs_error *err)
+{
+  double start = dcs_clock();
+  int64_t start_time = (int64_t)time(NULL);
+  int level = 0, rank = 0;
+  MPI_Comm comm = MPI_COMM_NULL;
+  *outcome = (dcs_run_outcome){0};
+  dcs_signals_catch();
+  MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  outcome->is_root = rank == 0;
+  dcs_status st = level >= MPI_THREAD_FUNNELED
+                      ? DCS_OK
+                      : dcs_fail(err, DCS_EMPI, "this MPI library does not allow threads (MPI_THREAD_FUNNELED)");
+  if (st == DCS_OK) {
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    st = run(comm, options, start, start_time, outcome, err);
+    MPI_Comm_free(&comm);
+  }
+  outcome->seconds = dcs_clock() - start;
+  MPI_Finalize();
+  return st;
+}

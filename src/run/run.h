@@ -1,0 +1,32 @@
+#ifndef DCS_RUN_RUN_H
+#define DCS_RUN_RUN_H
+/** A study from its file to its result file, on all ranks. */
+#include <stdint.h>
+
+#include "base/status.h"
+
+typedef struct {
+  const char *study, *output; /**< paths */
+  int n_set;
+  const char *const *set; /**< "key=value" overrides */
+  double max_seconds;     /**< stop at a checkpoint after that; INFINITY: never */
+  bool quiet;             /**< no progress on stderr */
+  int argc;               /**< command line, for the provenance */
+  char *const *argv;
+} dcs_run_options;
+
+typedef struct {
+  bool is_root;    /**< this process speaks for all; the counts below are its own */
+  bool checkpoint; /**< stopped before the end: run again to go on */
+  bool unchanged;  /**< the file was complete already */
+  int64_t n_points, n_max_paths, n_refused, n_failed;
+  double seconds;         /**< elapsed */
+  double paths;           /**< computed by this run */
+  char first_reason[256]; /**< of the first point that was refused or failed; else "" */
+} dcs_run_outcome;
+
+/** Initialises MPI, runs or resumes the study, writes the result file, finalises MPI. Returns the same on every rank,
+ * whatever rank a failure came from. Works without mpirun too, as one rank. */
+DCS_NODISCARD dcs_status dcs_run(const dcs_run_options *options, dcs_run_outcome *outcome, dcs_error *err);
+
+#endif

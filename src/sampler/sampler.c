@@ -1,0 +1,185 @@
+#include "sampler/sampler.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static double square(double x) { return x * x; }
+
+/** sigma^2 - tau^2 without cancellation. */
+static double gap(double sigma, double tau) { return (sigma - tau) * (sigma + tau); }
+
+/** OU length between two levels, 1/2 log((1 + sigma^2)/(1 + tau^2)). */
+static double ou_length(double sigma, double tau) { return 0.5 * log1p(gap(sigma, tau) / (1 + square(tau))); }
+
+/** sigma^2/(1 + sigma^2), the variance-preserving noise variance. */
+static double vp_variance(double sigma) { return square(sigma) / (1 + square(sigma)); }
+
+/** B* = 1 - sigma'^2/sigma^2, the coefficient for which F(x) + noise has the right conditional mean. */
+static dcs_step ancestral(double sigma, double tau, double c2, double u2)
+{
+  double ratio = square(tau / sigma);
+  return (dcs_step){sigma, tau, gap(sigma, tau) / square(sigma), ratio, c2, u2};
+}
+
+static dcs_step ddpm_posterior(double sigma, double tau, double after, double lambda)
+{
+  (void)after, (void)lambda;
+  double u2 = square(square(tau) / sigma);
+  return ancestral(sigma, tau, square(tau) * gap(sigma, tau) / square(sigma), u2);
+}
+
+/** c^2 = (1 - e^{-2h})(1 + sigma'^2) = (sigma^2 - sigma'^2)(1 + sigma'^2)/(1 + sigma^2). */
+static dcs_step ddpm_beta(double sigma, double tau, double after, double lambda)
+{
+  (void)after, (void)lambda;
+  double c2 = gap(sigma, tau) * (1 + square(tau)) / (1 + square(sigma));
+  return ancestral(sigma, tau, c2, square(tau) - c2);
+}
+
+static dcs_step ddpm_big(double sigma, double tau, double after, double lambda)
+{
+  (void)after, (void)lambda;
+  return ancestral(sigma, tau, gap(sigma, tau), square(tau) - gap(sigma, tau));
+}
+
+/** Exponential-integrator ODE over this interval and the next, then exact OU noising over the next: u = sigma_{k+2}. */
+static dcs_step jain_zhang(double sigma, double tau, double after, double lambda)
+{
+  (void)lambda;
+  double h = ou_length(sigma, tau) + ou_length(tau, after), b = -expm1(-h) / vp_variance(sigma);
+  return (dcs_step){sigma, tau, b, 1 - b, gap(tau, after), square(after)};
+}
+
+static dcs_step ei_sde(double sigma, double tau, double after, double lambda)
+{
+  (void)after, (void)lambda;
+  double b = -2 * expm1(-ou_length(sigma, tau)) / vp_variance(sigma), c2 = gap(sigma, tau);
+  return (dcs_step){sigma, tau, b, 1 - b, c2, square(tau) - c2};
+}
+
+static dcs_step ei_ode(double sigma, double tau, double after, double lambda)
+{
+  (void)after, (void)lambda;
+  double b = -expm1(-ou_length(sigma, tau)) / vp_variance(sigma);
+  return (dcs_step){sigma, tau, b, 1 - b, 0, square(tau)};
+}
+
+static dcs_step ddim(double sigma, double tau, double after, double lambda)
+{
+  (void)after, (void)lambda;
+  return (dcs_step){sigma, tau, (sigma - tau) / sigma, tau / sigma, 0, square(tau)};
+}
+
+/** ODE past sigma' down to u = sigma' (sigma'/sigma)^lambda, then noise back up. lambda = 0 is ddim, 1 is
+ * ddpm-posterior. */
+static dcs_step churn(double sigma, double tau, double after, double lambda)
+{
+  (void)after;
+  double log_ratio = log(tau / sigma), fall = tau / sigma * exp(lambda * log_ratio);
+  double c2 = -square(tau) * expm1(2 * lambda * log_ratio);
+  return (dcs_step){sigma, tau, -expm1((1 + lambda) * log_ratio), fall, c2, square(fall * sigma)};
+}
+
+/** The registry: a new one-score sampler is one function and one line here. */
+static const dcs_sampler samplers[] = {
+    {"ddpm-posterior",
+     "ancestral step with the posterior variance; in SNR time the first-order step of Reeves and Pfister",
+     "Ho et al. arXiv:2006.11239 (beta-tilde); Li and Yan; Reeves and Pfister arXiv:2502.02305", false, false,
+     ddpm_posterior},
+    {"ddpm-beta", "ancestral step with variance beta", "Ho et al. arXiv:2006.11239 (beta)", false, false, ddpm_beta},
+    {"ddpm-big", "ancestral step with variance sigma^2 - sigma'^2", "Li and Yan, Theorem 1 (our reading)", false, false,
+     ddpm_big},
+    {"jain-zhang", "probability-flow step over two intervals, then exact noising over the second",
+     "Jain and Zhang arXiv:2508.16306, Algorithm 1 (our reading)", false, false, jain_zhang},
+    {"ei-sde", "exponential integrator of the reverse SDE", "Chen, Lee and Lu; Benton et al. arXiv:2308.03686", false,
+     false, ei_sde},
+    {"ei-ode", "exponential integrator of the probability-flow ODE", "Zhang and Chen arXiv:2204.13902", true, false,
+     ei_ode},
+    {"ddim", "deterministic step, Euler in sigma", "Song, Meng and Ermon arXiv:2010.02502", true, false, ddim},
+    {"churn", "ODE step past sigma' by the power lambda, then noise back up", "after Karras et al. arXiv:2206.00364",
+     false, true, churn},
+};
+
+const dcs_sampler *dcs_sampler_at(int index)
+{
+  return index >= 0 && index < (int)(sizeof samplers / sizeof *samplers) ? &samplers[index] : NULL;
+}
+
+const dcs_sampler *dcs_sampler_find(const char *name)
+{
+  for (int i = 0; dcs_sampler_at(i) != NULL; i++)
+    if (strcmp(samplers[i].name, name) == 0) return &samplers[i];
+  return NULL;
+}
+
+dcs_status dcs_steps_create(const dcs_sampler *sampler, double lambda, dcs_init init, const dcs_schedule *schedule,
+                            dcs_steps **out)
+{
+  dcs_status st = DCS_OK;
+  dcs_steps *steps = NULL;
+  DCS_TRY(dcs_alloc(1, sizeof *steps, &steps));
+  *steps = (dcs_steps){.sampler = sampler, .init = init, .count = schedule->steps};
+  DCS_TRY(dcs_alloc((size_t)steps->count, sizeof *steps->step, &steps->step));
+  for (int k = 0; k < steps->count; k++)
+    steps->step[k] = sampler->step(schedule->sigma[k], schedule->sigma[k + 1], schedule->sigma[k + 2], lambda);
+done:
+  if (st != DCS_OK) dcs_steps_destroy(&steps);
+  *out = steps;
+  return st;
+}
+
+void dcs_steps_destroy(dcs_steps **steps)
+{
+  if (*steps == NULL) return;
+  dcs_free(&(*steps)->step);
+  dcs_free(steps);
+}
+
+enum { STEP_DATA = 0, STEP_NOISE = 1 /**< `step` words of the draw stream: X_0, and the noise on it */ };
+
+void dcs_sampler_draw(const dcs_target *target, double sigma, dcs_stream draw, const dcs_lane_ids *ids,
+                      double *restrict x, double *restrict z)
+{
+  int n = dcs_target_dimension(target) * DCS_LANES;
+  dcs_target_draw(target, draw, ids, STEP_DATA, x);
+  dcs_stream_normal(draw, ids, STEP_NOISE, dcs_target_dimension(target), z);
+  for (int i = 0; i < n; i++) x[i] += sigma * z[i];
+}
+
+static void start(const dcs_target *target, const dcs_steps *steps, dcs_stream draw, const dcs_lane_ids *ids, double *x,
+                  double *z)
+{
+  double sigma = steps->step[0].sigma;
+  int d = dcs_target_dimension(target);
+  if (steps->init == DCS_INIT_EXACT) {
+    dcs_sampler_draw(target, sigma, draw, ids, x, z);
+    return;
+  }
+  double spread = steps->init == DCS_INIT_PRIOR ? sqrt(1 + square(sigma)) : sigma;
+  dcs_stream_normal(draw, ids, STEP_NOISE, d, x);
+  for (int i = 0; i < d; i++)
+    for (int l = 0; l < DCS_LANES; l++)
+      x[i * DCS_LANES + l] =
+          spread * x[i * DCS_LANES + l] + (steps->init == DCS_INIT_MEAN ? dcs_target_mean(target)[i] : 0);
+}
+
+void dcs_sampler_run(const dcs_target *target, const dcs_steps *steps, dcs_posterior *post, dcs_stream draw,
+                     dcs_stream noise, const dcs_lane_ids *ids, double *restrict x, double *restrict z)
+{
+  int d = dcs_target_dimension(target);
+  start(target, steps, draw, ids, x, z);
+  const double *m = dcs_posterior_mean(post);
+  for (int k = 0; k < steps->count; k++) {
+    const dcs_step *s = &steps->step[k];
+    dcs_posterior_at(post, s->sigma, x);
+    if (s->c2 == 0) {
+      for (int i = 0; i < d * DCS_LANES; i++) x[i] += s->b * (m[i] - x[i]);
+      continue;
+    }
+    double c = sqrt(s->c2);
+    dcs_stream_normal(noise, ids, (uint32_t)k, d, z);
+    for (int i = 0; i < d * DCS_LANES; i++) x[i] += s->b * (m[i] - x[i]) + c * z[i];
+  }
+}

@@ -1,0 +1,54 @@
+#ifndef DCS_SAMPLER_SAMPLER_H
+#define DCS_SAMPLER_SAMPLER_H
+/** One-score samplers as a table of steps.
+ *
+ *      x' = F(x) + c z,   F(x) = x + B (m(x, sigma) - x),   z ~ N(0, I)          [theory (1)]
+ *  F has the Jacobian J = (1-B) I + (B/sigma^2) C(x), symmetric positive definite for B < 1. The step's law is that of
+ *  "F, then noise from level u up to sigma'", u^2 = sigma'^2 - c^2. */
+#include "schedule/schedule.h"
+#include "target/target.h"
+
+typedef struct {
+  double sigma, sigma_next; /**< level before and after, data units */
+  double b;                 /**< B, dimensionless */
+  double one_minus_b;       /**< 1 - B without cancellation */
+  double c2;                /**< c^2, variance of the added noise */
+  double u2;                /**< sigma_next^2 - c^2 without cancellation; <= 0: too coarse for the ratio estimator */
+} dcs_step;
+
+typedef struct {
+  const char *name, *help, *source;
+  bool deterministic; /**< c = 0 for every step */
+  bool takes_lambda;
+  /** Coefficients of the step sigma -> sigma_next; sigma_after is the level after that. */
+  dcs_step (*step)(double sigma, double sigma_next, double sigma_after, double lambda);
+} dcs_sampler;
+
+const dcs_sampler *dcs_sampler_find(const char *name);
+const dcs_sampler *dcs_sampler_at(int index);
+
+/** Law the sampler starts from: q_sigma_max itself; N(0, (1 + sigma_max^2) I); N(E X_0, sigma_max^2 I). */
+typedef enum { DCS_INIT_EXACT, DCS_INIT_PRIOR, DCS_INIT_MEAN } dcs_init;
+#define DCS_INIT_CHOICES "exact|prior|mean"
+
+typedef struct {
+  const dcs_sampler *sampler;
+  dcs_init init;
+  int count;
+  dcs_step *step; /**< [count]; owned */
+} dcs_steps;
+
+DCS_NODISCARD dcs_status dcs_steps_create(const dcs_sampler *sampler, double lambda, dcs_init init,
+                                          const dcs_schedule *schedule, dcs_steps **out);
+void dcs_steps_destroy(dcs_steps **steps);
+
+/** x [d][DCS_LANES] <- exact draws of X_sigma = X_0 + sigma Z; z [d][DCS_LANES] is scratch. */
+void dcs_sampler_draw(const dcs_target *target, double sigma, dcs_stream draw, const dcs_lane_ids *ids,
+                      double *restrict x, double *restrict z);
+
+/** Run the sampler forward for one tile: x [d][DCS_LANES] <- X_N ~ p_N. `post` is a posterior of `target`, used as work
+ *  space; z [d][DCS_LANES] is scratch. One posterior evaluation per step. */
+void dcs_sampler_run(const dcs_target *target, const dcs_steps *steps, dcs_posterior *post, dcs_stream draw,
+                     dcs_stream noise, const dcs_lane_ids *ids, double *restrict x, double *restrict z);
+
+#endif

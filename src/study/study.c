@@ -1,0 +1,226 @@
+#include "study/study.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "study/nearest.h"
+#include "study/points.h"
+#include "study/schema.h"
+#include "study/spec.h"
+
+static const dcs_schema_key study_keys[] = {
+    {"study", DCS_NODE_SCALAR, true},    {"source", DCS_NODE_SCALAR, false}, {"seed", DCS_NODE_SCALAR, false},
+    {"target", DCS_NODE_MAP, false},     {"targets", DCS_NODE_MAP, false},   {"schedule", DCS_NODE_MAP, true},
+    {"sampler", DCS_NODE_SCALAR, false}, {"lambda", DCS_NODE_SCALAR, false}, {"steps", DCS_NODE_SCALAR, false},
+    {"delta", DCS_NODE_SCALAR, false},   {"init", DCS_NODE_SCALAR, false},   {"grid", DCS_NODE_MAP, false},
+    {"zip", DCS_NODE_LIST, false},       {"exclude", DCS_NODE_LIST, false},  {"metrics", DCS_NODE_LIST, false},
+    {"stop", DCS_NODE_MAP, false},       {"claims", DCS_NODE_LIST, false},   {0}};
+
+static const dcs_schema_key stop_keys[] = {
+    {"rel_error", DCS_NODE_SCALAR, false}, {"max_paths", DCS_NODE_SCALAR, false}, {0}};
+
+static bool is_axis(const dcs_node *root, const char *key)
+{
+  if (dcs_node_find(dcs_node_find(root, "grid"), key) != NULL) return true;
+  const dcs_node *zip = dcs_node_find(root, "zip");
+  for (size_t i = 0; zip != NULL && i < zip->count; i++)
+    if (dcs_node_find(&zip->child[i], key) != NULL) return true;
+  return false;
+}
+
+/** Defaults become part of the tree, so that the canonical study shows them. After this the root does not change. */
+static dcs_status fill_defaults(dcs_node *root, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  DCS_TRY(dcs_node_fill(root, "seed", "1", err));
+  if (!is_axis(root, "init")) DCS_TRY(dcs_node_fill(root, "init", "exact", err));
+  DCS_TRY(dcs_node_fill(root, "metrics", "[kl]", err));
+  DCS_TRY(dcs_node_fill(root, "stop", "{}", err));
+  dcs_node *stop = dcs_node_find(root, "stop");
+  DCS_TRY(dcs_schema_check(stop, "stop", stop_keys, err));
+  DCS_TRY(dcs_node_fill(stop, "rel_error", "0.05", err));
+  DCS_TRY(dcs_node_fill(stop, "max_paths", "1.0e7", err));
+done:
+  return st;
+}
+
+static dcs_status read_metrics(const dcs_node *list, dcs_study *study, dcs_error *err)
+{
+  if (list->count == 0) return dcs_node_fail(list, err, "metrics: an empty list");
+  dcs_status st = dcs_alloc(list->count, sizeof *study->metric, &study->metric);
+  if (st != DCS_OK) return st;
+  for (size_t i = 0; i < list->count; i++) {
+    const dcs_node *node = &list->child[i];
+    st = dcs_schema_kind(node, "metrics", DCS_NODE_SCALAR, err);
+    if (st != DCS_OK) return st;
+    const dcs_metric *metric = dcs_metric_find(node->text);
+    if (metric == NULL) {
+      dcs_nearest nearest = {.word = node->text};
+      for (int k = 0; dcs_metric_at(k) != NULL; k++) dcs_nearest_offer(&nearest, dcs_metric_at(k)->name);
+      return dcs_node_fail(node, err, "metrics: unknown metric '%s'; nearest valid name: '%s'", node->text,
+                           nearest.name);
+    }
+    for (int k = 0; k < study->n_metrics; k++)
+      if (study->metric[k] == metric) return dcs_node_fail(node, err, "metrics: '%s' is repeated", node->text);
+    study->metric[study->n_metrics++] = metric;
+  }
+  return DCS_OK;
+}
+
+/** Everything that is not physics: name, source, seed, metrics, stop. */
+static dcs_status read_head(const dcs_node *root, dcs_study *study, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  char identity[128];
+  const dcs_node *name = dcs_node_find(root, "study"), *source = dcs_node_find(root, "source");
+  const dcs_node *stop = dcs_node_find(root, "stop");
+  DCS_TRY(dcs_schema_name(name, "study", name->text, err));
+  DCS_TRY(dcs_strdup(name->text, &study->name));
+  DCS_TRY(dcs_strdup(source != NULL ? source->text : "", &study->source));
+  DCS_TRY(dcs_schema_seed(dcs_node_find(root, "seed"), &study->seed, err));
+  DCS_TRY(dcs_schema_real(dcs_node_find(stop, "rel_error"), "rel_error", 1e-12, 1.0, &study->stop.rel_error, err));
+  /* 2^48: path numbers are 48 bits of the random counter */
+  DCS_TRY(dcs_schema_integer(dcs_node_find(stop, "max_paths"), "max_paths", 1.0, 0x1p48, &study->stop.max_paths, err));
+  DCS_TRY(read_metrics(dcs_node_find(root, "metrics"), study, err));
+  int n = snprintf(identity, sizeof identity, "%s\n%" PRIu64, study->name, study->seed);
+  study->hash = dcs_hash_bytes(identity, (size_t)n);
+done:
+  return st;
+}
+
+dcs_status dcs_study_parse(const char *path, const char *text, size_t n_text, int n_set, const char *const *set,
+                           dcs_study **out, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  dcs_node root = {0};
+  dcs_study *study = NULL;
+  dcs_origin *origin = NULL;
+  dcs_grid grid;
+  *out = NULL;
+  DCS_TRY(dcs_node_parse(path, true, text, n_text, &root, err));
+  for (int i = 0; i < n_set; i++) DCS_TRY(dcs_node_override(&root, set[i], err));
+  DCS_TRY(dcs_alloc(1, sizeof *study, &study));
+  DCS_TRY(dcs_strdup(path, &study->path));
+  DCS_TRY(dcs_alloc(n_text + 1, 1, &study->text));
+  memcpy(study->text, text, n_text);
+  DCS_TRY(dcs_schema_check(&root, "the study", study_keys, err));
+  DCS_TRY(fill_defaults(&root, err));
+  DCS_TRY(read_head(&root, study, err));
+  DCS_TRY(dcs_grid_read(&root, &grid, err));
+  DCS_TRY(dcs_points_create(&root, &grid, study, &origin, err));
+  DCS_TRY(dcs_columns_create(&grid, origin, study));
+  DCS_TRY(dcs_claims_create(&root, study, err));
+  DCS_TRY(dcs_canonical_study(&root, &study->canonical));
+  *out = study;
+  study = NULL;
+done:
+  if (st == DCS_ENOMEM) st = dcs_fail(err, st, "%s: %s", path, dcs_status_text(st));
+  dcs_free(&origin);
+  dcs_study_destroy(&study);
+  dcs_node_destroy(&root);
+  return st;
+}
+
+static void destroy_claim(dcs_claim *claim)
+{
+  for (int i = 0; i < claim->n_factors; i++) dcs_free(&claim->factor[i]);
+  for (int i = 0; i < claim->n_per; i++) dcs_free(&claim->per[i]);
+  for (int i = 0; i < claim->n_where; i++) {
+    dcs_filter *filter = &claim->where[i];
+    for (int j = 0; filter->text != NULL && j < filter->count; j++) dcs_free(&filter->text[j]);
+    dcs_free(&filter->text);
+    dcs_free(&filter->number);
+    dcs_free(&filter->column);
+  }
+  dcs_free(&claim->factor);
+  dcs_free(&claim->power);
+  dcs_free(&claim->per);
+  dcs_free(&claim->where);
+  dcs_free(&claim->versus);
+  dcs_free(&claim->name);
+  dcs_free(&claim->source);
+}
+
+void dcs_study_destroy(dcs_study **address)
+{
+  dcs_study *study = *address;
+  if (study == NULL) return;
+  for (int i = 0; i < study->n_claims; i++) destroy_claim(&study->claim[i]);
+  for (int i = 0; i < study->n_columns; i++) {
+    dcs_column *column = &study->column[i];
+    for (int64_t k = 0; column->text != NULL && k < study->n_points; k++) dcs_free(&column->text[k]);
+    dcs_free(&column->text);
+    dcs_free(&column->number);
+    dcs_free(&column->name);
+  }
+  for (int64_t i = 0; i < study->n_points; i++) dcs_free(&study->point[i].canonical);
+  for (int i = 0; i < study->n_shared; i++) dcs_params_destroy(&study->shared[i]);
+  dcs_free(&study->claim);
+  dcs_free(&study->column);
+  dcs_free(&study->point);
+  dcs_free(&study->shared);
+  dcs_free(&study->metric);
+  dcs_free(&study->path);
+  dcs_free(&study->name);
+  dcs_free(&study->source);
+  dcs_free(&study->text);
+  dcs_free(&study->canonical);
+  dcs_free(address);
+}
+
+dcs_status dcs_study_read(const char *path, char **text, size_t *n_text, dcs_error *err)
+{
+  enum { MOST = 16 << 20 };
+  dcs_status st = DCS_OK;
+  size_t capacity = 0;
+  *text = NULL;
+  *n_text = 0;
+  FILE *file = fopen(path, "rb");
+  if (file == NULL) return dcs_fail(err, DCS_EIO, "%s: %s", path, strerror(errno));
+  for (size_t got = 1; got > 0; *n_text += got) {
+    DCS_TRY(dcs_reserve(text, &capacity, *n_text + 65536, 1));
+    got = fread(*text + *n_text, 1, 65536, file);
+    if (*n_text + got > MOST) DCS_TRY(dcs_fail(err, DCS_EUSAGE, "%s: larger than 16 MiB; not a study file", path));
+  }
+  if (ferror(file)) st = dcs_fail(err, DCS_EIO, "%s: %s", path, strerror(errno));
+done:
+  fclose(file);
+  if (st != DCS_OK) dcs_free(text);
+  return st;
+}
+
+const dcs_column *dcs_study_column(const dcs_study *study, const char *name)
+{
+  for (int i = 0; i < study->n_columns; i++)
+    if (strcmp(study->column[i].name, name) == 0) return &study->column[i];
+  return NULL;
+}
+
+dcs_status dcs_study_problem(const dcs_study *study, int64_t number, dcs_problem **out, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  dcs_problem *problem = NULL;
+  dcs_error why = {0};
+  *out = NULL;
+  if (number < 0 || number >= study->n_points)
+    return dcs_fail(err, DCS_EARG, "point %" PRId64 " is outside 0..%" PRId64, number, study->n_points - 1);
+  const dcs_point *point = &study->point[number];
+  DCS_TRY(dcs_alloc(1, sizeof *problem, &problem));
+  problem->seed = study->seed;
+  problem->point = point->hash;
+  DCS_TRY(dcs_target_create(point->law, &point->target, &problem->target, &why));
+  DCS_TRY(dcs_schedule_create(point->rule, &point->schedule, point->steps, point->delta, &problem->schedule, &why));
+  DCS_TRY(dcs_steps_create(point->sampler, point->lambda, point->init, problem->schedule, &problem->steps));
+  *out = problem;
+  problem = NULL;
+done:
+  if (problem != NULL) dcs_problem_destroy(problem);
+  dcs_free(&problem);
+  if (st != DCS_OK)
+    st = dcs_fail(err, st, "point %" PRId64 " (%.180s): %.250s", number, point->canonical,
+                  why.text[0] != '\0' ? why.text : dcs_status_text(st));
+  return st;
+}

@@ -1,0 +1,93 @@
+#ifndef DCS_STUDY_STUDY_H
+#define DCS_STUDY_STUDY_H
+/** From the bytes of a study file to a validated list of points.
+ *
+ *  Strict: an unknown, repeated, misspelt or out-of-range key is DCS_EUSAGE with "FILE:LINE: ..." and the nearest valid
+ *  name. Pure function of (bytes, --set overrides): every rank parses the same bytes. Not collective. */
+#include "metric/metric.h"
+
+/** One coordinate of the point dimension: the standard ones (target, d, copies, sampler, lambda, schedule, sigma_max,
+ *  steps, delta, init) and then every other grid axis by its own name. */
+typedef struct {
+  char *name;
+  const char *unit, *long_name;
+  bool is_text, is_integer;
+  double *number; /**< [n_points]; NAN where it does not apply (lambda of ddim) */
+  char **text;    /**< [n_points] when is_text; entries owned */
+} dcs_column;
+
+typedef struct {
+  uint64_t
+      hash; /**< of `canonical`; identity of the physics, independent of seed, resources and position in the grid */
+  char *canonical; /**< one line, every parameter with its value or default, fixed order, %.17g */
+  const dcs_law *law;
+  dcs_params target; /**< borrowed from dcs_study.shared */
+  const dcs_schedule_rule *rule;
+  dcs_params schedule; /**< borrowed from dcs_study.shared */
+  const dcs_sampler *sampler;
+  double lambda; /**< NAN when the sampler takes none */
+  dcs_init init;
+  int steps;
+  double delta; /**< NAN when the rule fixes its own */
+} dcs_point;
+
+typedef enum { DCS_CLAIM_EXPONENT, DCS_CLAIM_BOUNDED, DCS_CLAIM_BELOW } dcs_claim_kind;
+
+typedef struct {
+  char *column; /**< coordinate name */
+  int count;
+  double *number; /**< allowed values, [count], or */
+  char **text;    /**< allowed words, [count] */
+} dcs_filter;
+
+typedef struct {
+  char *name, *source;
+  int line; /**< in the study file */
+  dcs_claim_kind kind;
+  const dcs_metric *metric;
+  char *versus;            /**< coordinate on the abscissa; NULL for below */
+  double lo, hi;           /**< exponent: band; bounded: hi = largest admissible growth exponent (default 0.05) */
+  const dcs_metric *other; /**< below: metric <= other */
+  int n_factors;           /**< bounded: metric * prod column^power */
+  char **factor;
+  double *power;
+  int n_per; /**< one verdict for each combination of these coordinates; default: all that vary but versus */
+  char **per;
+  int n_where; /**< restrict to points that pass every filter */
+  dcs_filter *where;
+} dcs_claim;
+
+typedef struct {
+  char *path; /**< for messages */
+  char *name, *source;
+  uint64_t seed;
+  uint64_t hash;   /**< of name and seed: what a journal and a result file must agree on */
+  char *text;      /**< verbatim bytes */
+  char *canonical; /**< every key with its value, overrides applied, YAML */
+  dcs_stop stop;
+  int n_metrics;
+  const dcs_metric **metric; /**< in the order of the file */
+  int64_t n_points;
+  int n_shared;
+  dcs_params *shared; /**< the distinct parameter sets: points share them */
+  dcs_point *point;   /**< grid in row-major order of the axes as written; duplicates (same hash) dropped */
+  int n_columns;
+  dcs_column *column;
+  int n_claims;
+  dcs_claim *claim;
+} dcs_study;
+
+/** Parse and validate. `path` is used in messages; `set` are "key=value" overrides with dotted keys. */
+DCS_NODISCARD dcs_status dcs_study_parse(const char *path, const char *text, size_t n_text, int n_set,
+                                         const char *const *set, dcs_study **out, dcs_error *err);
+/** Read the bytes of a file (at most 16 MiB). DCS_EIO / DCS_EUSAGE with a message. *text is owned by the caller. */
+DCS_NODISCARD dcs_status dcs_study_read(const char *path, char **text, size_t *n_text, dcs_error *err);
+void dcs_study_destroy(dcs_study **study);
+
+const dcs_column *dcs_study_column(const dcs_study *study, const char *name);
+
+/** Target, schedule and steps of one point; release with dcs_problem_destroy, then dcs_free. DCS_EUSAGE / DCS_EREFUSED
+ * with a message that names the point's values. */
+DCS_NODISCARD dcs_status dcs_study_problem(const dcs_study *study, int64_t point, dcs_problem **out, dcs_error *err);
+
+#endif

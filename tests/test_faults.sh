@@ -1,0 +1,222 @@
+#!/usr/bin/env bash
+# Whatever happens to a run, the next one goes on from its journal and ends with the bytes of an undisturbed run; what cannot
+# be done is refused in one line and nothing on disk is changed.
+#
+#   test_faults.sh [DCS [DIRECTORY]]     default: $DCS and the working directory; MPIRUN names the launcher
+set -euo pipefail
+
+dcs=$(realpath "${1:-$DCS}")
+cd "${2:-.}"
+mpirun=${MPIRUN:-mpirun}
+rm -rf ./*.h5 ./*.journal ./*.tmp directory.h5
+RANDOM=1 # the moments of the kills; which blocks they hit depends on the machine all the same
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+# one_error PATTERN: the log has exactly one error line of ours, and it says PATTERN
+one_error() {
+  [[ $(grep -c '^dcs: error:' log) == 1 ]] || fail "not one error line: $(cat log)"
+  grep -q "^dcs: error:.*$1" log || fail "no '$1': $(cat log)"
+}
+
+# run COMMAND..: exit code in $status, output in log
+run() {
+  status=0
+  "$@" > log 2>&1 || status=$?
+}
+
+# ranks_of PID: processes of the ranks that this mpirun started
+ranks_of() { pgrep -P "$1" -x dcs; }
+
+# straight.h5 and $1 hold the same data
+same() {
+  [[ $(h5dump -a /data_digest "$1" | grep '(0)') == "$(h5dump -a /data_digest straight.h5 | grep '(0)')" ]] ||
+    fail "$1: not the data of the straight run"
+  [[ ! -e $1.journal && ! -e $1.tmp ]] || fail "$1: something left behind"
+}
+
+# wait_for_blocks FILE BYTES: until the first journal is that long
+wait_for_blocks() {
+  for ((tries = 0; tries < 600; tries++)); do
+    [[ -e $1.journal/r00000.log && $(stat -c %s "$1.journal/r00000.log") -gt $2 ]] && return
+    sleep 0.02
+  done
+  fail "$1: no blocks: $(cat log)"
+}
+
+cat > study.yaml << 'YAML'
+study: faults
+source: test
+seed: 7
+target: {law: mixture, d: 4, components: 4, separation: 1.0, means_seed: 1, stddev: 0.3}
+schedule: {levels: geometric, sigma_max: 10}
+init: exact
+delta: 1.0e-2
+grid:
+  sampler: [ddpm-posterior, ddim]
+  steps: [32, 48, 64]
+metrics: [kl, chi2]
+stop: {rel_error: 0.02, max_paths: 1.0e6}
+YAML
+
+run "$dcs" run study.yaml -o straight.h5
+[[ $status == 0 ]] || fail "straight run: exit code $status: $(cat log)"
+journal=r00000.log
+
+# --- killed at random moments, one rank without mpirun and two with it ---
+for kind in single mpirun; do
+  kills=0
+  for ((attempt = 0; attempt < 100; attempt++)); do
+    # later and later, so that it ends; the sum is well above the time of one run
+    delay=$(awk "BEGIN {print (0.3 + 0.25 * $attempt) * (0.5 + $RANDOM / 32768)}")
+    if [[ $kind == single ]]; then
+      "$dcs" run -q study.yaml -o killed.h5 > log 2>&1 &
+    else
+      "$mpirun" -n 2 "$dcs" run -q study.yaml -o killed.h5 > log 2>&1 &
+    fi
+    pid=$!
+    victim=$pid
+    if [[ $kind == mpirun ]]; then # one rank dies, mpirun ends the other
+      until victim=$(ranks_of "$pid" | shuf -n 1) && [[ -n $victim ]]; do
+        kill -0 "$pid" 2> /dev/null || fail "mpirun started nothing: $(cat log)"
+        sleep 0.02
+      done
+    fi
+    sleep "$delay"
+    if kill -KILL "$victim" 2> /dev/null; then kills=$((kills + 1)); fi
+    status=0
+    wait "$pid" 2> /dev/null || status=$?
+    if [[ $status == 0 ]]; then break; fi
+    [[ $status == 137 ]] || fail "killed run: exit code $status: $(cat log)"
+  done
+  [[ $status == 0 ]] || fail "no end after $attempt kills"
+  ((kills > 0)) || fail "no run was killed"
+  echo "$kind: killed $kills times"
+  same killed.h5
+  rm killed.h5
+done
+
+# --- signals: one rank gets it, all stop ---
+for signal in USR1 TERM INT; do
+  "$mpirun" -n 2 "$dcs" run study.yaml -o $signal.h5 > log 2>&1 &
+  pid=$!
+  wait_for_blocks $signal.h5 2000
+  kill -"$signal" "$(ranks_of "$pid" | tail -n 1)"
+  status=0
+  wait "$pid" || status=$?
+  [[ $status == 85 ]] || fail "SIG$signal: exit code $status: $(cat log)"
+  grep -q 'run again to go on' log || fail "SIG$signal: $(cat log)"
+  [[ ! -e $signal.h5 ]] || fail "SIG$signal: a result of half a study"
+done
+
+# --- damaged journals: torn tails, garbage, a flipped byte, an empty file, a header alone ---
+cp -r INT.h5.journal kept.journal
+damage() {
+  rm -rf damaged.h5 damaged.h5.journal
+  cp -r kept.journal damaged.h5.journal
+}
+finish_damaged() {
+  run "$dcs" run study.yaml -o damaged.h5
+  [[ $status == 0 ]] || fail "$1: exit code $status: $(cat log)"
+  same damaged.h5
+}
+for cut in 1 7 300; do
+  damage
+  truncate -s "-$cut" damaged.h5.journal/$journal
+  finish_damaged "torn by $cut bytes"
+done
+damage
+head -c 1000 /dev/urandom >> damaged.h5.journal/$journal
+finish_damaged "garbage at the end"
+damage
+printf 'x' | dd of=damaged.h5.journal/$journal bs=1 seek=$(($(stat -c %s damaged.h5.journal/$journal) / 2)) conv=notrunc status=none
+finish_damaged "flipped byte"
+damage
+: > damaged.h5.journal/$journal
+truncate -s 32 damaged.h5.journal/r00001.log
+finish_damaged "empty and header alone"
+
+# --- another study's journal and result: refused, untouched ---
+damage
+find damaged.h5.journal -type f -exec sha256sum {} + > before
+sed 's/^seed: 7/seed: 8/' study.yaml > other.yaml
+run "$dcs" run other.yaml -o damaged.h5
+[[ $status == 1 ]] || fail "foreign journal: exit code $status: $(cat log)"
+one_error 'damaged.h5.journal/.*another study'
+find damaged.h5.journal -type f -exec sha256sum {} + | diff before - || fail "a foreign journal was changed"
+run "$dcs" run other.yaml -o straight.h5
+[[ $status == 1 ]] || fail "foreign result: exit code $status: $(cat log)"
+one_error 'straight.h5: holds study'
+[[ ! -e straight.h5.journal ]] || fail "a refused run left a journal behind"
+head -c 1000 /dev/urandom > noise.h5
+cp noise.h5 noise.kept
+run "$dcs" run study.yaml -o noise.h5
+[[ $status == 1 ]] || fail "noise: exit code $status: $(cat log)"
+one_error 'noise.h5'
+cmp noise.h5 noise.kept || fail "a file that is not ours was overwritten"
+
+# --- another run holds the output ---
+mkdir locked.h5.journal
+exec 9> locked.h5.journal/lock
+flock -n 9
+run "$dcs" run study.yaml -o locked.h5
+[[ $status == 1 ]] || fail "locked: exit code $status: $(cat log)"
+one_error 'another run'
+exec 9>&-
+
+# --- disk full: a limit on the size of files stands in for it ---
+run bash -c "trap '' XFSZ; ulimit -f 4; exec '$dcs' run -q study.yaml -o full.h5" # 4 KiB: some blocks fit
+[[ $status == 1 ]] || fail "disk full: exit code $status: $(cat log)"
+one_error 'full.h5.journal/r00000.log'
+run "$dcs" run study.yaml -o full.h5
+[[ $status == 0 ]] || fail "after disk full: exit code $status: $(cat log)"
+same full.h5
+rm full.h5
+
+# on one rank of two: both end, one line
+run env OMPI_MCA_btl=self,tcp "$mpirun" -n 1 "$dcs" run -q study.yaml -o full.h5 : \
+  -n 1 bash -c "trap '' XFSZ; ulimit -f 4; exec '$dcs' run -q study.yaml -o full.h5"
+[[ $status == 1 ]] || fail "disk full on rank 1: exit code $status: $(cat log)"
+one_error 'full.h5.journal/r00001.log'
+run "$dcs" run study.yaml -o full.h5
+same full.h5
+
+# journal fits, result does not: the journal stays
+damage
+run bash -c "trap '' XFSZ; ulimit -f 100; exec '$dcs' run -q study.yaml -o damaged.h5"
+if [[ $status == 1 ]]; then
+  one_error 'damaged.h5'
+  [[ ! -e damaged.h5 && ! -e damaged.h5.tmp ]] || fail "half a result was written"
+  run "$dcs" run study.yaml -o damaged.h5
+fi
+[[ $status == 0 ]] || fail "result too large: exit code $status: $(cat log)"
+same damaged.h5
+
+# --- paths that cannot be written: said at the start ---
+mkdir directory.h5
+run "$dcs" run study.yaml -o directory.h5
+[[ $status == 1 ]] || fail "directory: exit code $status"
+one_error 'directory.h5: is not a regular file'
+run "$mpirun" -n 2 "$dcs" run study.yaml -o nowhere/r.h5
+[[ $status == 1 ]] || fail "no directory: exit code $status"
+one_error 'nowhere/r.h5'
+if [[ $(id -u) != 0 ]]; then # root may write everywhere
+  mkdir -p closed
+  chmod a-w closed
+  run "$dcs" run study.yaml -o closed/r.h5
+  [[ $status == 1 ]] || fail "no permission: exit code $status"
+  one_error 'closed/r.h5'
+  chmod u+w closed
+fi
+mkdir blocked.h5.journal
+mkdir blocked.h5.journal/r00001.log # rank 1 alone cannot open its journal
+run "$mpirun" -n 2 "$dcs" run study.yaml -o blocked.h5
+[[ $status == 1 ]] || fail "blocked journal: exit code $status: $(cat log)"
+one_error 'r00001.log'
+run "$dcs" run nosuch.yaml -o r.h5
+[[ $status != 0 ]] || fail "no study file: exit code $status"
+one_error 'nosuch.yaml'
+echo ok

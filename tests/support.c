@@ -1,5 +1,12 @@
 #include "support.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h> /* needs the headers above */
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +134,13 @@ int quantity_of(const dcs_estimator *estimator, const char *name)
   for (int q = 0; q < estimator->count; q++)
     if (strcmp(estimator->quantity[q], name) == 0) return q;
   abort();
+}
+
+void near_or_fail(double value, double expected, double tolerance, const char *file, int line)
+{
+  if (fabs(value - expected) <= tolerance) return;
+  print_error("%.17g, expected %.17g within %.3g: off by %.3g\n", value, expected, tolerance, value - expected);
+  _fail(file, line);
 }
 
 dcs_lane_ids lane_ids(uint64_t first)

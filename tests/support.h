@@ -35,6 +35,11 @@ dcs_next run_estimator(const dcs_estimator *estimator, const dcs_problem *proble
 /** Index of a quantity by name. */
 int quantity_of(const dcs_estimator *estimator, const char *name);
 
+/** Fail the test, saying all three numbers, unless |value - expected| <= tolerance; tolerance 0 asks for the same bits.
+ */
+#define assert_near(value, expected, tolerance) near_or_fail(value, expected, tolerance, __FILE__, __LINE__)
+void near_or_fail(double value, double expected, double tolerance, const char *file, int line);
+
 /** Lane ids of paths first, first + 1, ... */
 dcs_lane_ids lane_ids(uint64_t first);
 

@@ -14,7 +14,6 @@ const dcs_record_field *dcs_record_fields(int *count)
       {"block", DCS_H5_I64, offsetof(dcs_record, block), 8, 0, "1", "number of the block in its phase"},
       {"inner", DCS_H5_I32, offsetof(dcs_record, inner), 4, 0, "1", "inner paths per outer sample"},
       {"outer", DCS_H5_I64, offsetof(dcs_record, outer), 8, 0, "1", "outer samples per block"},
-      {"tuning", DCS_H5_F64, offsetof(dcs_record, tuning), 8, 0, "1", "the estimator's own design number"},
       {"status", DCS_H5_I32, offsetof(dcs_record, status), 4, 0, "1", "0: ok, else the code of what went wrong"},
       {"reason", DCS_H5_TEXT, offsetof(dcs_record, reason), sizeof((dcs_record *)0)->reason, 0, "", "what went wrong"},
       {"n", DCS_H5_I64, offsetof(dcs_record, sums.n), 8, 0, "1", "independent samples in the block"},

@@ -10,7 +10,6 @@ typedef struct {
   uint64_t estimator; /**< dcs_hash_bytes of the estimator's name */
   int64_t block;      /**< number in its phase */
   int64_t outer;      /**< design of the phase */
-  double tuning;
   int32_t phase, inner;
   int32_t status;   /**< dcs_status of the block */
   int32_t reserved; /**< 0 */
@@ -18,7 +17,7 @@ typedef struct {
   double wall_s;    /**< seconds spent; not data: never compared, never part of a result's data */
   char reason[120]; /**< when status is not DCS_OK: one line, zero-padded */
 } dcs_record;
-_Static_assert(sizeof(dcs_record) == 5 * 8 + 4 * 4 + sizeof(dcs_sums) + 8 + 120, "dcs_record has padding");
+_Static_assert(sizeof(dcs_record) == 4 * 8 + 4 * 4 + sizeof(dcs_sums) + 8 + 120, "dcs_record has padding");
 
 /** Numbers in range and text terminated: what a reader asks of a record it was given. */
 bool dcs_record_is_valid(const dcs_record *record);

@@ -1,5 +1,4 @@
 /** `dcs bench`: rates of the kernels on one core, each beside the machine's peak. */
-#include <argp.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +6,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "metric/ratio.h"
 
@@ -145,11 +145,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   switch (key) {
   case 's':
     a->seconds = strtod(arg, &end);
-    if (*end != '\0' || !(a->seconds > 0)) argp_error(state, "--seconds takes a positive number, not '%s'", arg);
+    if (*end != '\0' || !(a->seconds > 0))
+      return dcs_cli_usage(state, "--seconds takes a positive number, not '%s'", arg);
     return 0;
   case ARGP_KEY_ARG:
-    argp_error(state, "unexpected argument '%s'", arg);
-    return 0;
+    return dcs_cli_usage(state, "unexpected argument '%s'", arg);
   default:
     return ARGP_ERR_UNKNOWN;
   }
@@ -164,21 +164,19 @@ int dcs_cli_bench(int argc, char **argv)
       parse,
       NULL,
       "Rates of the kernels on one core: path-steps per second of the full ratio estimator (draw, inversion, log det) "
-      "and "
-      "steps per second of the forward sampler, on random mixtures in d dimensions with K components.\v"
+      "and steps per second of the forward sampler, on random mixtures in d dimensions with K components.\v"
       "Counted flops are those of the algorithm with two factorisations and three (with noise: four) posterior "
-      "evaluations "
-      "per step, 30 for an exponential and 60 for a normal number; components whose weight is below rounding are "
-      "skipped, "
-      "so the counted rate can exceed what is executed. The peak is measured with independent multiply-adds.\n\n"
+      "evaluations per step, 30 for an exponential and 60 for a normal number; components whose weight is below "
+      "rounding are "
+      "skipped, so the counted rate can exceed what is executed. The peak is measured with independent "
+      "multiply-adds.\n\n"
       "Example:\n  dcs bench --seconds 1\n\nExit codes: 0 ok, 1 error, 2 usage.",
       NULL,
       NULL,
       NULL};
   arguments a = {.seconds = 0.3};
   dcs_error err = {""};
-  argp_err_exit_status = DCS_EXIT_USAGE;
-  argp_parse(&argp, argc, argv, 0, NULL, &a);
+  if (!dcs_cli_parse(&argp, argc, argv, false, &a)) return DCS_EXIT_USAGE;
   double peak = peak_flops();
   printf("peak of one core: %.1f Gflop/s\n\n", peak / 1e9);
   printf("%-16s %-15s %4s %4s %12s %10s %14s %8s\n", "kernel", "sampler", "d", "K", "steps/s", "goal",

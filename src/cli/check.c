@@ -1,10 +1,10 @@
-#include <argp.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "rate/rate.h"
@@ -27,7 +27,7 @@ static const char doc[] =
     "  dcs check R.h5                     a table; the exit status is the verdict\n"
     "  dcs check R.h5 --study STUDY.yaml  judge by a newer study file\n"
     "  dcs check R.h5 --json              for a program\n\n"
-    "Exit status: 0 every claim passes; 1 error; 2 usage or bad study file; 3 a claim fails; 4 none fails but one is "
+    "Exit codes: 0 every claim passes; 1 error; 2 usage or bad study file; 3 a claim fails; 4 none fails but one is "
     "missing.";
 
 static const struct argp_option option[] = {
@@ -55,12 +55,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     o->store = true;
     return 0;
   case ARGP_KEY_ARG:
-    if (state->arg_num > 0) argp_error(state, "one result file at a time");
+    if (state->arg_num > 0) return dcs_cli_usage(state, "one result file at a time, not also '%s'", arg);
     o->path = arg;
     return 0;
   case ARGP_KEY_NO_ARGS:
-    argp_error(state, "which result file?");
-    return EINVAL;
+    return dcs_cli_usage(state, "no result file given");
   default:
     return ARGP_ERR_UNKNOWN;
   }
@@ -90,9 +89,11 @@ static const char *text_or_empty(const char *text) { return text == NULL ? "" : 
 static void band(const dcs_claim *claim, size_t n, char *out)
 {
   if (claim->kind == DCS_CLAIM_EXPONENT)
-    snprintf(out, n, "[%.4g, %.4g]", claim->lo, claim->hi);
+    snprintf(out, n, "exponent in [%.4g, %.4g]", claim->lo, claim->hi);
+  else if (claim->kind == DCS_CLAIM_BOUNDED)
+    snprintf(out, n, "growth exponent at most %.4g", claim->hi);
   else
-    snprintf(out, n, "<= %.4g", claim->kind == DCS_CLAIM_BOUNDED ? claim->hi : 1.0);
+    snprintf(out, n, "%s <= %s", claim->metric->name, claim->other->name);
 }
 
 static void measured(const dcs_check_row *row, size_t n, char *out)
@@ -111,42 +112,28 @@ static void measured(const dcs_check_row *row, size_t n, char *out)
     snprintf(out, n, "%.3f [%.3f, %.3f]", row->value, row->lo, row->hi);
 }
 
-static int max_int(int a, int b) { return a > b ? a : b; }
-
-/** A column as wide as its longest cell, but not wider than `limit`. */
-static int width(int n_rows, const dcs_check_row *rows, const char *(*cell)(const dcs_check_row *), int header,
-                 int limit)
-{
-  int w = header;
-  for (int i = 0; i < n_rows; i++) w = max_int(w, (int)strnlen(cell(&rows[i]), (size_t)limit));
-  return w;
-}
-
-static const char *cell_name(const dcs_check_row *row) { return row->claim->name; }
 static const char *cell_source(const dcs_check_row *row) { return text_or_empty(row->claim->source); }
-static const char *cell_where(const dcs_check_row *row) { return row->where; }
 
-enum { LINE = 140, FIXED = 23 + 14 + 7 + 5 * 2 /**< the last three columns and all gaps */ };
-
+/** Rows of one claim stand under its name. */
 static void print_text(int n_rows, const dcs_check_row *rows, const int *count)
 {
-  int where = width(n_rows, rows, cell_where, 5, 48), source = width(n_rows, rows, cell_source, 6, 18);
-  int name = width(n_rows, rows, cell_name, 5, LINE - FIXED - where - source); /* a name may be cut, a place may not */
-  printf("%-*s  %-*s  %-*s  %-23s  %-14s  %s\n", name, "claim", source, "source", where, "where", "measured", "band",
-         "verdict");
+  const dcs_claim *claim = NULL;
   for (int i = 0; i < n_rows; i++) {
     const dcs_check_row *row = &rows[i];
-    char value[64], wanted[48];
+    char value[64], wanted[80];
     measured(row, sizeof value, value);
-    band(row->claim, sizeof wanted, wanted);
-    printf("%-*.*s  %-*.*s  %-*.*s  %-23s  %-14s  %s\n", name, name, cell_name(row), source, source, cell_source(row),
-           where, where, row->where, value, wanted, verdict_word[row->verdict]);
-    if ((int)strlen(row->where) > where) printf("    where: %s\n", row->where);
-    if (isfinite(row->constant)) printf("    largest normalised value: %.4g\n", row->constant);
-    if (row->note[0] != '\0') printf("    %.136s\n", row->note);
+    if (row->claim != claim) {
+      claim = row->claim;
+      band(claim, sizeof wanted, wanted);
+      printf("%s%s: %s", i > 0 ? "\n" : "", claim->name, wanted);
+      printf(cell_source(row)[0] != '\0' ? "  (%s)\n" : "%s\n", cell_source(row));
+    }
+    printf("  %-7s  %-24s  %s\n", verdict_word[row->verdict], value, row->where);
+    if (isfinite(row->constant)) printf("           largest normalised value: %.4g\n", row->constant);
+    if (row->note[0] != '\0') printf("           %s\n", row->note);
   }
-  if (count[DCS_VERDICT_MISSING] > 0) printf("%d missing\n", count[DCS_VERDICT_MISSING]);
-  printf("%d passed, %d failed\n", count[DCS_VERDICT_PASS], count[DCS_VERDICT_FAIL]);
+  printf("%s%d passed, %d failed, %d missing\n", n_rows > 0 ? "\n" : "", count[DCS_VERDICT_PASS],
+         count[DCS_VERDICT_FAIL], count[DCS_VERDICT_MISSING]);
 }
 
 static void json_string(const char *key, const char *text)
@@ -245,7 +232,7 @@ int dcs_cli_check(int argc, char **argv)
   dcs_study *study = NULL;
   dcs_check_row *rows = NULL;
   int n_rows = 0, code = DCS_EXIT_OK, count[3] = {0};
-  if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return DCS_EXIT_USAGE;
+  if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
 
   DCS_TRY(dcs_result_read(o.path, &result, &err));
   DCS_TRY(study_load(&o, result, &study, &err));

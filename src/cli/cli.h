@@ -28,6 +28,10 @@ int dcs_cli_verify(int argc, char **argv);
 int dcs_cli_list(int argc, char **argv);
 int dcs_cli_bench(int argc, char **argv);
 
+/** Of the ranks that read the same wrong command line, one is enough to say so. Asks the launcher's environment, as MPI
+ *  is not initialised yet. */
+bool dcs_cli_is_first_rank(void);
+
 /** Print the message and return the exit code that belongs to a status. */
 int dcs_cli_fail(dcs_status status, const dcs_error *err);
 

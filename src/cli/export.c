@@ -1,10 +1,10 @@
-#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "archive/print.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 
 typedef struct {
@@ -22,7 +22,7 @@ static const char doc[] =
     "Examples:\n"
     "  dcs export R.h5 --csv > table.csv\n"
     "  dcs export R.h5 --json -o table.json   refuses to overwrite\n\n"
-    "Exit status: 0 ok; 1 the file cannot be read or is damaged, or the output cannot be written; 2 usage.";
+    "Exit codes: 0 ok; 1 the file cannot be read or is damaged, or the output cannot be written; 2 usage.";
 
 static const struct argp_option option[] = {
     {"csv", 'c', NULL, 0, "Comma-separated values, quoted as in RFC 4180", 0},
@@ -44,15 +44,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     o->output = arg;
     return 0;
   case ARGP_KEY_ARG:
-    if (state->arg_num > 0) argp_error(state, "one result file at a time");
+    if (state->arg_num > 0) return dcs_cli_usage(state, "one result file at a time, not also '%s'", arg);
     o->path = arg;
     return 0;
   case ARGP_KEY_NO_ARGS:
-    argp_error(state, "which result file?");
-    return EINVAL;
+    return dcs_cli_usage(state, "no result file given");
   case ARGP_KEY_SUCCESS:
-    if (o->csv == o->json) argp_error(state, "choose one of --csv and --json");
-    return 0;
+    return o->csv == o->json ? dcs_cli_usage(state, "choose one of --csv and --json") : 0;
   default:
     return ARGP_ERR_UNKNOWN;
   }
@@ -77,19 +75,17 @@ int dcs_cli_export(int argc, char **argv)
   dcs_error err = {""};
   dcs_result *result = NULL;
   FILE *out = stdout;
-  if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return DCS_EXIT_USAGE;
+  if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
 
   DCS_TRY(dcs_result_read(o.path, &result, &err));
   if (o.output != NULL) DCS_TRY(open_output(o.output, &out, &err));
   if (o.csv) dcs_print_csv(result, out);
   if (o.json) dcs_print_json(result, NULL, out);
-  if (fflush(out) != 0 || ferror(out)) {
-    st = dcs_fail(&err, DCS_EIO, "%s: %s", o.output == NULL ? "standard output" : o.output, strerror(errno));
-  }
-  if (o.output != NULL && fclose(out) != 0 && st == DCS_OK) {
-    st = dcs_fail(&err, DCS_EIO, "%s: %s", o.output, strerror(errno));
-  }
-  if (st != DCS_OK && o.output != NULL) unlink(o.output);
+  if (o.output == NULL) goto done; /* main looks after standard output */
+  bool written = fflush(out) == 0 && ferror(out) == 0;
+  if (!written) st = dcs_fail(&err, DCS_EIO, "%s: %s", o.output, strerror(errno));
+  if (fclose(out) != 0 && written) st = dcs_fail(&err, DCS_EIO, "%s: %s", o.output, strerror(errno));
+  if (st != DCS_OK) unlink(o.output);
 done:
   dcs_result_destroy(&result);
   return st == DCS_OK ? DCS_EXIT_OK : dcs_cli_fail(st, &err);

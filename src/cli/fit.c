@@ -1,4 +1,3 @@
-#include <argp.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -6,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "rate/rate.h"
@@ -39,7 +39,7 @@ static const char doc[] =
     "  dcs fit R.h5                         the first metric against steps\n"
     "  dcs fit R.h5 --metric kl --versus d  growth with the dimension\n"
     "  dcs fit R.h5 --local --json          all slopes, for a program\n\n"
-    "Exit status: 0 all curves fitted with all their points; 1 error; 2 usage; 4 points are missing or a curve could "
+    "Exit codes: 0 all curves fitted with all their points; 1 error; 2 usage; 4 points are missing or a curve could "
     "not be fitted (a line on the standard error names it).";
 
 static const struct argp_option option[] = {
@@ -76,17 +76,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     o->n_per = 0;
     char *rest = NULL;
     for (char *word = strtok_r(o->per_text, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest)) {
-      if (o->n_per == PER_MAX) argp_error(state, "--per takes at most %d coordinates", PER_MAX);
+      if (o->n_per == PER_MAX) return dcs_cli_usage(state, "--per takes at most %d coordinates", PER_MAX);
       o->per[o->n_per++] = word;
     }
     return 0;
   case ARGP_KEY_ARG:
-    if (state->arg_num > 0) argp_error(state, "one result file at a time");
+    if (state->arg_num > 0) return dcs_cli_usage(state, "one result file at a time, not also '%s'", arg);
     o->path = arg;
     return 0;
   case ARGP_KEY_NO_ARGS:
-    argp_error(state, "which result file?");
-    return EINVAL;
+    return dcs_cli_usage(state, "no result file given");
   default:
     return ARGP_ERR_UNKNOWN;
   }
@@ -272,21 +271,23 @@ int dcs_cli_fit(int argc, char **argv)
   dcs_curve *curve = NULL;
   fit *fits = NULL;
   int n_curves = 0, code = DCS_EXIT_OK;
-  if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return DCS_EXIT_USAGE;
+  if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
 
   DCS_TRY(dcs_result_read(o.path, &result, &err));
   if (o.metric == NULL && result->n_metrics > 0) o.metric = result->metric[0].name;
-  if (o.metric == NULL || dcs_result_metric_find(result, o.metric) < 0) {
-    st = dcs_fail(&err, DCS_EUSAGE, "%s has no metric '%s'", o.path, o.metric == NULL ? "" : o.metric);
-    goto done;
-  }
+  if (o.metric == NULL) DCS_TRY(dcs_fail(&err, DCS_EUSAGE, "%s: no metrics in it", o.path));
+  DCS_TRY(dcs_cli_check_metric(result, o.path, o.metric, &err));
+  DCS_TRY(dcs_cli_check_column(result, o.path, o.versus, &err));
+  if (result->column[dcs_result_column_find(result, o.versus)].is_text)
+    DCS_TRY(dcs_fail(&err, DCS_EUSAGE, "%s: coordinate '%s' is not a number", o.path, o.versus));
+  for (int i = 0; i < o.n_per; i++) DCS_TRY(dcs_cli_check_column(result, o.path, o.per[i], &err));
   st = dcs_curves_create(result, o.versus, o.n_per, o.per, 0, NULL, &n_curves, &curve, &err);
   if (st == DCS_EARG) st = DCS_EUSAGE; /* the column names came from the command line */
   DCS_TRY(st);
   bool any = false;
   for (int c = 0; c < n_curves; c++) any = any || curve[c].n > 1;
   if (!any) {
-    st = dcs_fail(&err, DCS_EUSAGE, "no curve of %s has two points: %s does not vary", o.path, o.versus);
+    st = dcs_fail(&err, DCS_EUSAGE, "%s: no curve has two points: %s does not vary", o.path, o.versus);
     goto done;
   }
   DCS_TRY(dcs_alloc((size_t)n_curves, sizeof *fits, &fits));

@@ -1,8 +1,8 @@
-#include <argp.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "metric/metric.h"
@@ -29,23 +29,24 @@ static void param_default(const dcs_param_def *def, char *out, size_t n)
 static void param_range(const dcs_param_def *def, char *out, size_t n)
 {
   if (def->type == DCS_PARAM_WORD)
-    snprintf(out, n, "%s", def->choices);
+    snprintf(out, n, "one of %s", def->choices);
   else if (def->type == DCS_PARAM_BOOL)
     snprintf(out, n, "true|false");
   else if (def->lo == 0.0 && def->hi == 0.0)
-    snprintf(out, n, "any");
+    snprintf(out, n, "any number");
   else
-    snprintf(out, n, "[%.7g, %.7g]", def->lo, def->hi);
+    snprintf(out, n, "from %.10g to %.10g", def->lo, def->hi);
 }
 
 static void params_text(const dcs_param_def *def)
 {
   for (; def->key != NULL; def++) {
-    char fallback[64], range[64];
+    char fallback[64], range[128];
     param_default(def, fallback, sizeof fallback);
     param_range(def, range, sizeof range);
-    printf("      %-12s %-8s default %-9s range %-18s unit %-12s %s\n", def->key, param_type(def->type), fallback,
-           range, def->unit != NULL ? def->unit : "-", def->help);
+    printf("      %-11s %s; default %s; %s", def->key, param_type(def->type), fallback, range);
+    if (def->unit != NULL) printf(" [%s]", def->unit);
+    printf("\n                  %s\n", def->help);
   }
 }
 
@@ -198,7 +199,7 @@ static const char doc[] =
     "  dcs list                     everything\n"
     "  dcs list targets             laws and their parameters\n"
     "  dcs list metrics --json      for a program\n\n"
-    "Exit status: 0 listed; 2 usage.";
+    "Exit codes: 0 listed; 2 usage.";
 
 static const struct argp_option option[] = {
     {"json", 'j', NULL, 0, "Print JSON: one object, a list for each section", 0}, {0}};
@@ -212,9 +213,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     o->json = true;
     return 0;
   case ARGP_KEY_ARG:
-    if (state->arg_num > 0) argp_error(state, "one section at a time");
+    if (state->arg_num > 0) return dcs_cli_usage(state, "one section at a time, not also '%s'", arg);
     for (int s = 0; s < N_SECTIONS; s++) dcs_nearest_offer(&nearest, sections[s].name);
-    if (nearest.distance > 0) argp_error(state, "no section '%s'; nearest valid name: '%s'", arg, nearest.name);
+    if (nearest.distance > 0)
+      return dcs_cli_usage(state, "no section '%s'; nearest valid name: '%s'", arg, nearest.name);
     o->section = nearest.name;
     return 0;
   default:
@@ -226,7 +228,7 @@ int dcs_cli_list(int argc, char **argv)
 {
   static const struct argp argp = {option, parse, "[SECTION]", doc, NULL, NULL, NULL};
   options o = {0};
-  if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return DCS_EXIT_USAGE;
+  if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
   const char *comma = "";
   if (o.json) putchar('{');
   for (int s = 0; s < N_SECTIONS; s++) {

@@ -1,7 +1,8 @@
-#include <argp.h>
 #include <cblas.h>
+#include <errno.h>
 #include <gsl/gsl_errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/build.h"
@@ -28,13 +29,27 @@ int dcs_cli_fail(dcs_status status, const dcs_error *err)
   return status == DCS_EUSAGE ? DCS_EXIT_USAGE : DCS_EXIT_ERROR;
 }
 
+bool dcs_cli_is_first_rank(void)
+{
+  static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
+  for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+    const char *rank = getenv(variables[i]);
+    if (rank != NULL) return strcmp(rank, "0") == 0;
+  }
+  return true;
+}
+
 static void print_help(void)
 {
   printf("Usage: dcs COMMAND [ARGUMENTS]\n\nMeasures how fast diffusion samplers converge to their target.\n\n");
   for (int i = 0; i < N_COMMANDS; i++) printf("  %-8s %s\n", commands[i].name, commands[i].summary);
-  printf("\n`dcs COMMAND --help` tells more; `dcs --version` how this program was built.\n"
-         "Exit codes: 0 ok, 1 error, 2 usage or bad study file, 3 a claim failed, 4 incomplete, 85 stopped at a "
-         "checkpoint.\n");
+  printf("\nExample:\n"
+         "  dcs plan studies/quick/study.yaml\n"
+         "  mpirun -n 4 dcs run studies/quick/study.yaml -o quick.h5\n"
+         "  dcs check quick.h5\n\n"
+         "`dcs COMMAND --help` tells more; `dcs --version` how this program was built.\n"
+         "Exit codes: 0 ok; 1 error; 2 usage or bad study file; 3 a claim failed;\n"
+         "4 incomplete; 85 stopped at a checkpoint: run it again.\n");
 }
 
 static int print_version(void)
@@ -68,10 +83,11 @@ static bool processor_fits(void)
 
 static int usage_error(const char *name)
 {
+  if (!dcs_cli_is_first_rank()) return DCS_EXIT_OK;
   dcs_nearest nearest = {.word = name};
   for (int i = 0; i < N_COMMANDS; i++) dcs_nearest_offer(&nearest, commands[i].name);
   if (nearest.distance <= 2)
-    fprintf(stderr, "dcs: error: no command '%s'; did you mean '%s'?\n", name, nearest.name);
+    fprintf(stderr, "dcs: error: no command '%s'; nearest valid name: '%s'\n", name, nearest.name);
   else
     fprintf(stderr, "dcs: error: no command '%s'; `dcs --help` lists them\n", name);
   return DCS_EXIT_USAGE;
@@ -86,7 +102,6 @@ int main(int argc, char **argv)
   }
   openblas_set_num_threads(1); /* one thread per rank, and bits that do not depend on the number of cores */
   gsl_set_error_handler_off(); /* codes are checked instead */
-  argp_err_exit_status = DCS_EXIT_USAGE;
 
   if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
     print_help();
@@ -98,7 +113,11 @@ int main(int argc, char **argv)
     char name[64];
     snprintf(name, sizeof name, "dcs %s", commands[i].name);
     argv[1] = name; /* what the subcommand's messages and help call it */
-    return commands[i].main(argc - 1, argv + 1);
+    int code = commands[i].main(argc - 1, argv + 1);
+    errno = 0;
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) return code;
+    fprintf(stderr, "dcs: error: standard output: %s\n", errno != 0 ? strerror(errno) : "writing failed");
+    return DCS_EXIT_ERROR;
   }
   return usage_error(argv[1]);
 }

@@ -1,4 +1,3 @@
-#include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -9,7 +8,9 @@
 
 #include "archive/record.h"
 #include "base/memory.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
+#include "cli/columns.h"
 #include "cli/json.h"
 #include "study/study.h"
 
@@ -60,9 +61,9 @@ static const char doc[] =
     "every point going on to stop.max_paths. The rate of a core is an assumption (--gflops), not a measurement.\v"
     "Examples:\n"
     "  dcs plan studies/quick/study.yaml\n"
-    "  dcs plan studies/quick/study.yaml --set 'grid.steps=[32, 64]' --set stop.max_paths=1e6\n"
+    "  dcs plan studies/quick/study.yaml --set 'grid.steps=[32, 64]'\n"
     "  dcs plan studies/quick/study.yaml --json\n\n"
-    "Exit status: 0 planned (also when points would be refused); 1 error; 2 usage or bad study file.";
+    "Exit codes: 0 planned (also when points would be refused); 1 error; 2 usage or bad study file.";
 
 static const struct argp_option option[] = {
     {"set", 's', "KEY=VALUE", 0, "Override a key of the study; dotted key, YAML value; may be repeated", 0},
@@ -76,24 +77,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   char *end = NULL;
   switch (key) {
   case 's':
-    if (o->n_set == SET_MAX) argp_error(state, "--set at most %d times", SET_MAX);
+    if (o->n_set == SET_MAX) return dcs_cli_usage(state, "--set at most %d times", SET_MAX);
     o->set[o->n_set++] = arg;
     return 0;
   case 'g':
     o->gflops = strtod(arg, &end);
     if (end == arg || *end != '\0' || !(o->gflops > 0.0 && o->gflops < 1e9))
-      argp_error(state, "--gflops wants a positive number, not '%s'", arg);
+      return dcs_cli_usage(state, "--gflops wants a positive number, not '%s'", arg);
     return 0;
   case 'j':
     o->json = true;
     return 0;
   case ARGP_KEY_ARG:
-    if (state->arg_num > 0) argp_error(state, "one study file at a time");
+    if (state->arg_num > 0) return dcs_cli_usage(state, "one study file at a time, not also '%s'", arg);
     o->path = arg;
     return 0;
   case ARGP_KEY_NO_ARGS:
-    argp_error(state, "which study file?");
-    return EINVAL;
+    return dcs_cli_usage(state, "no study file given");
   default:
     return ARGP_ERR_UNKNOWN;
   }
@@ -214,6 +214,35 @@ static total add_up(const dcs_study *study, const options *o, const budget *b)
   return t;
 }
 
+/** Refusals of one metric for one reason, with the first point's coordinates; the rest is left to --json. */
+static void print_refusals(const dcs_study *study, const budget *b)
+{
+  const refusal *kind[REFUSALS_SHOWN];
+  int64_t count[REFUSALS_SHOWN] = {0}, more = b->n_refusals;
+  int n = 0;
+  for (int64_t i = 0; i < b->n_refusals; i++) {
+    const refusal *r = &b->refusal[i];
+    int k = 0;
+    while (k < n && (kind[k]->metric != r->metric || strcmp(kind[k]->reason, r->reason) != 0)) k++;
+    if (k == REFUSALS_SHOWN) continue;
+    if (k == n) kind[n++] = r;
+    count[k]++;
+    more--;
+  }
+  for (int k = 0; k < n; k++) {
+    printf("  %s: %s\n    %" PRId64 " point%s, the first:", kind[k]->metric->name, kind[k]->reason, count[k],
+           count[k] == 1 ? "" : "s");
+    for (int c = 0; c < study->n_columns; c++) {
+      char cell[96];
+      if (!dcs_column_varies(&study->column[c], study->n_points)) continue;
+      dcs_column_cell(&study->column[c], kind[k]->point, sizeof cell, cell);
+      printf(" %s=%s", study->column[c].name, cell);
+    }
+    putchar('\n');
+  }
+  if (more > 0) printf("  ... and %" PRId64 " more; --json prints all\n", more);
+}
+
 static void print_text(const dcs_study *study, const options *o, const budget *b, const total *t)
 {
   const double mib = 1024.0 * 1024.0;
@@ -226,17 +255,12 @@ static void print_text(const dcs_study *study, const options *o, const budget *b
     printf("%-14s %8" PRId64 " %6s %15.3e %15.3e\n", s->estimator->name, s->points, s->estimator->exact ? "yes" : "no",
            s->first, s->most);
   }
-  printf("\ncore-hours   %.3g (first designs alone) to %.3g (all points to max_paths), at an assumed %.4g Gflop/s per "
-         "core\n",
+  printf("\ncore-hours   %.3g (first designs) to %.3g (all points to max_paths), if a core does %.4g Gflop/s\n",
          t->hours[0], t->hours[1], o->gflops);
   printf("result file  about %.2f to at most %.2f MiB\n", t->bytes[0] / mib, t->bytes[1] / mib);
   printf("memory       about %.0f MiB per rank, without what MPI takes\n", ceil(b->memory / mib));
   printf("refused      %" PRId64 "\n", b->n_refusals);
-  for (int64_t i = 0; i < b->n_refusals && i < REFUSALS_SHOWN; i++)
-    printf("  point %" PRId64 ", %s: %s\n    %s\n", b->refusal[i].point, b->refusal[i].metric->name,
-           b->refusal[i].reason, study->point[b->refusal[i].point].canonical);
-  if (b->n_refusals > REFUSALS_SHOWN)
-    printf("  ... and %" PRId64 " more; --json prints all\n", b->n_refusals - REFUSALS_SHOWN);
+  print_refusals(study, b);
 }
 
 static void print_range(const char *key, const double range[2])
@@ -297,7 +321,7 @@ int dcs_cli_plan(int argc, char **argv)
   size_t n_text = 0;
   budget b = {0};
   options o = {.gflops = 10.0};
-  if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return DCS_EXIT_USAGE;
+  if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
 
   DCS_TRY(dcs_study_read(o.path, &text, &n_text, &err));
   DCS_TRY(dcs_study_parse(o.path, text, n_text, o.n_set, o.set, &study, &err));

@@ -1,4 +1,3 @@
-#include <argp.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -6,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "run/run.h"
 
@@ -44,46 +44,25 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     a->run.quiet = true;
     return 0;
   case KEY_SET:
-    if (strchr(arg, '=') == NULL) {
-      argp_error(state, "--set %s: write KEY=VALUE", arg);
-      return EINVAL;
-    }
+    if (strchr(arg, '=') == NULL) return dcs_cli_usage(state, "--set %s: write KEY=VALUE", arg);
     a->set[a->run.n_set++] = arg;
     return 0;
   case KEY_MAX_SECONDS:
     a->run.max_seconds = strtod(arg, &end);
-    if (end == arg || *end != '\0' || !(a->run.max_seconds >= 0)) {
-      argp_error(state, "--max-seconds %s: not a number of seconds", arg);
-      return EINVAL;
-    }
+    if (end == arg || *end != '\0' || !(a->run.max_seconds >= 0))
+      return dcs_cli_usage(state, "--max-seconds %s: not a number of seconds", arg);
     return 0;
   case ARGP_KEY_ARG:
-    if (a->run.study != NULL) {
-      argp_error(state, "%s: one study file at a time (already given: %s)", arg, a->run.study);
-      return EINVAL;
-    }
+    if (a->run.study != NULL) return dcs_cli_usage(state, "one study file at a time, not also '%s'", arg);
     a->run.study = arg;
     return 0;
   case ARGP_KEY_END:
-    if (a->run.study == NULL || a->run.output == NULL) {
-      argp_error(state, "%s", a->run.study == NULL ? "no study file given" : "no result file given: -o R.h5");
-      return EINVAL;
-    }
+    if (a->run.study == NULL || a->run.output == NULL)
+      return dcs_cli_usage(state, "%s", a->run.study == NULL ? "no study file given" : "no result file given: -o R.h5");
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
   }
-}
-
-/** Of the ranks that read the same wrong command line, one is enough to say so. */
-static bool is_first_rank(void)
-{
-  static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
-  for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
-    const char *rank = getenv(variables[i]);
-    if (rank != NULL) return strcmp(rank, "0") == 0;
-  }
-  return true;
 }
 
 static int tell(const dcs_run_options *run, const dcs_run_outcome *outcome)
@@ -115,20 +94,27 @@ int dcs_cli_run(int argc, char **argv)
       .parser = parse,
       .args_doc = "STUDY.yaml -o R.h5",
       .doc =
-          "Run a study, or resume it: mpirun -n P dcs run STUDY.yaml -o R.h5\v"
-          "SIGUSR1, SIGTERM and Ctrl-C stop at a checkpoint; the same command goes on from there, with any number of "
-          "ranks. Exit codes: 0 done, 1 error, 2 usage or bad study file, 4 some points were refused or failed, "
-          "85 stopped at a checkpoint."};
+          "Run a study, or go on with it, on one core or under mpirun.\n\n"
+          "Finished work is kept in R.h5.journal until R.h5 is written, whole or not at all. SIGUSR1, SIGTERM and "
+          "Ctrl-C "
+          "stop at a checkpoint; the same command goes on from there, with any number of ranks and the same result bit "
+          "for bit. A study that has grown (more steps, another sampler) adds to the R.h5 of the smaller one.\v"
+          "Examples:\n"
+          "  mpirun -n 4 dcs run studies/quick/study.yaml -o quick.h5\n"
+          "  dcs run studies/quick/study.yaml -o q.h5 --set stop.rel_error=0.2\n"
+          "  dcs run STUDY.yaml -o R.h5 --max-seconds 3000 || echo run it again\n\n"
+          "Exit codes: 0 done; 1 error; 2 usage or bad study file; 4 some points were refused or failed; 85 stopped at "
+          "a checkpoint: run it again."};
   arguments a = {.run = {.max_seconds = INFINITY, .argc = argc, .argv = argv}};
   dcs_run_outcome outcome;
   dcs_error err = {{0}};
   /* Rank 0 alone carries the exit code: a launcher kills the others as soon as one rank fails, and rank 0 has to have
      spoken by then. */
   int code = DCS_EXIT_OK;
-  bool first = is_first_rank();
+  bool first = dcs_cli_is_first_rank();
   dcs_status st = dcs_alloc((size_t)argc, sizeof *a.set, &a.set);
   if (st != DCS_OK) return dcs_cli_fail(st, &err);
-  if (argp_parse(&argp, argc, argv, first ? 0 : ARGP_SILENT, NULL, &a) == 0) {
+  if (dcs_cli_parse(&argp, argc, argv, !first, &a)) {
     a.run.set = a.set;
     st = dcs_run(&a.run, &outcome, &err);
     if (outcome.is_root) code = st == DCS_OK ? tell(&a.run, &outcome) : dcs_cli_fail(st, &err);

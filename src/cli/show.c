@@ -1,4 +1,3 @@
-#include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -7,7 +6,9 @@
 
 #include "archive/print.h"
 #include "base/memory.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
+#include "cli/columns.h"
 
 typedef struct {
   const char *path, *metric;
@@ -17,14 +18,13 @@ typedef struct {
 static const char doc[] =
     "Show a result file as a table for people.\n\n"
     "What all points share is printed once; then one line per point with the coordinates that vary and, for each "
-    "metric, "
-    "value ± standard error, the bound on its bias where there is one, and the estimator. A number without ± is exact. "
-    "Reasons of points that are not ok stand below the table.\v"
+    "metric, value ± standard error and the bound on its bias where it reaches the last digit shown. A number without "
+    "± is exact. With --metric also its estimator. Reasons of points that are not ok stand below the table.\v"
     "Examples:\n"
     "  dcs show R.h5\n"
     "  dcs show R.h5 --metric kl\n"
     "  dcs show R.h5 --json | jq '.points[].kl.value'\n\n"
-    "Exit status: 0 ok; 1 the file cannot be read or is damaged; 2 usage. `dcs export` writes tables for programs.";
+    "Exit codes: 0 ok; 1 the file cannot be read or is damaged; 2 usage. `dcs export` writes tables for programs.";
 
 static const struct argp_option option[] = {
     {"metric", 'm', "NAME", 0, "Show this metric only", 0}, {"json", 'j', NULL, 0, "Print JSON", 0}, {0}};
@@ -40,12 +40,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     o->json = true;
     return 0;
   case ARGP_KEY_ARG:
-    if (state->arg_num > 0) argp_error(state, "one result file at a time");
+    if (state->arg_num > 0) return dcs_cli_usage(state, "one result file at a time, not also '%s'", arg);
     o->path = arg;
     return 0;
   case ARGP_KEY_NO_ARGS:
-    argp_error(state, "which result file?");
-    return EINVAL;
+    return dcs_cli_usage(state, "no result file given");
   default:
     return ARGP_ERR_UNKNOWN;
   }
@@ -53,26 +52,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 enum { CELL = 96 };
 
-static bool varies(const dcs_column *c, int64_t n)
+static bool method_varies(const dcs_result_metric *m, int64_t n)
 {
-  for (int64_t i = 1; i < n; i++) {
-    if (c->is_text ? strcmp(c->text[i], c->text[0]) != 0
-                   : c->number[i] != c->number[0] && !(isnan(c->number[i]) && isnan(c->number[0]))) {
-      return true;
-    }
-  }
+  for (int64_t i = 1; i < n; i++)
+    if (strcmp(m->method[i], m->method[0]) != 0) return true;
   return false;
-}
-
-static void column_cell(const dcs_column *c, int64_t point, char *out)
-{
-  if (c->is_text) {
-    snprintf(out, CELL, "%s", c->text[point]);
-  } else if (isnan(c->number[point])) {
-    snprintf(out, CELL, "-");
-  } else {
-    snprintf(out, CELL, "%.10g", c->number[point]);
-  }
 }
 
 /** Digits down to the second one of the standard error: 1.23456e-02 ± 1.1e-06. */
@@ -92,7 +76,7 @@ static void estimate_cell(const dcs_estimate *e, char *out)
   if (!exact) length += snprintf(out + length, CELL - (size_t)length, " ± %.1e", e->std_error);
   if (isinf(e->bias_bound)) {
     snprintf(out + length, CELL - (size_t)length, ", bias unknown");
-  } else if (e->bias_bound > 0) {
+  } else if (e->bias_bound > 0.05 * pow(10, floor(log10(fabs(e->value))) - digits)) { /* smaller: not seen here */
     snprintf(out + length, CELL - (size_t)length, ", bias <= %.1e", e->bias_bound);
   }
 }
@@ -116,6 +100,13 @@ static char *cell_at(const grid *g, int64_t row, int column)
   return g->cell + ((size_t)row * (size_t)g->n_columns + (size_t)column) * CELL;
 }
 
+static bool all_ok(const dcs_result *r)
+{
+  for (int64_t p = 0; p < r->n_points; p++)
+    if (r->status[p] != DCS_POINT_OK) return false;
+  return true;
+}
+
 static dcs_status fill(const dcs_result *r, const char *metric, grid *g)
 {
   int n = 2 + r->n_columns + 2 * r->n_metrics;
@@ -127,22 +118,23 @@ static dcs_status fill(const dcs_result *r, const char *metric, grid *g)
   snprintf(cell_at(g, 0, 0), CELL, "point");
   for (int64_t p = 0; p < r->n_points; p++) snprintf(cell_at(g, p + 1, 0), CELL, "%" PRId64, p);
   for (int i = 0; i < r->n_columns; i++) {
-    if (!varies(&r->column[i], r->n_points)) continue;
+    if (!dcs_column_varies(&r->column[i], r->n_points)) continue;
     snprintf(cell_at(g, 0, k), CELL, "%s", r->column[i].name);
-    for (int64_t p = 0; p < r->n_points; p++) column_cell(&r->column[i], p, cell_at(g, p + 1, k));
+    for (int64_t p = 0; p < r->n_points; p++) dcs_column_cell(&r->column[i], p, CELL, cell_at(g, p + 1, k));
     k++;
   }
   for (int i = 0; i < r->n_metrics; i++) {
     const dcs_result_metric *m = &r->metric[i];
     if (metric != NULL && strcmp(m->name, metric) != 0) continue;
     snprintf(cell_at(g, 0, k), CELL, "%s [%s]", m->name, m->unit);
-    snprintf(cell_at(g, 0, k + 1), CELL, "method");
-    for (int64_t p = 0; p < r->n_points; p++) {
-      estimate_cell(&m->estimate[p], cell_at(g, p + 1, k));
-      snprintf(cell_at(g, p + 1, k + 1), CELL, "%s", m->method[p]);
-    }
-    k += 2;
+    for (int64_t p = 0; p < r->n_points; p++) estimate_cell(&m->estimate[p], cell_at(g, p + 1, k));
+    k++;
+    if (metric == NULL || !method_varies(m, r->n_points)) continue;
+    snprintf(cell_at(g, 0, k), CELL, "method");
+    for (int64_t p = 0; p < r->n_points; p++) snprintf(cell_at(g, p + 1, k), CELL, "%s", m->method[p]);
+    k++;
   }
+  if (all_ok(r)) return DCS_OK;
   snprintf(cell_at(g, 0, k), CELL, "status");
   for (int64_t p = 0; p < r->n_points; p++) {
     snprintf(cell_at(g, p + 1, k), CELL, "%s", dcs_point_status_word(r->status[p]));
@@ -193,9 +185,13 @@ static void print_head(const dcs_result *r)
   }
   printf("\nseed    %" PRIu64 "\n", r->seed);
   for (int i = 0; i < r->n_columns && r->n_points > 0; i++) {
-    if (varies(&r->column[i], r->n_points)) continue;
-    column_cell(&r->column[i], 0, cell);
+    if (dcs_column_varies(&r->column[i], r->n_points)) continue;
+    dcs_column_cell(&r->column[i], 0, sizeof cell, cell);
     if (strcmp(cell, "-") != 0 && cell[0] != 0) printf("%s = %s\n", r->column[i].name, cell);
+  }
+  for (int i = 0; i < r->n_metrics && r->n_points > 0; i++) {
+    const dcs_result_metric *m = &r->metric[i];
+    if (m->method[0][0] != 0 && !method_varies(m, r->n_points)) printf("%s by %s\n", m->name, m->method[0]);
   }
   putchar('\n');
 }
@@ -218,17 +214,10 @@ int dcs_cli_show(int argc, char **argv)
   dcs_error err = {""};
   dcs_result *result = NULL;
   grid table = {0};
-  if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return DCS_EXIT_USAGE;
+  if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
 
   DCS_TRY(dcs_result_read(o.path, &result, &err));
-  if (o.metric != NULL && dcs_result_metric_find(result, o.metric) < 0) {
-    dcs_fail(&err, DCS_EUSAGE, "%s: no metric '%s' in it; it has", o.path, o.metric);
-    for (int i = 0; i < result->n_metrics; i++) {
-      size_t n = strlen(err.text);
-      snprintf(err.text + n, sizeof err.text - n, " %s", result->metric[i].name);
-    }
-    DCS_TRY(DCS_EUSAGE);
-  }
+  if (o.metric != NULL) DCS_TRY(dcs_cli_check_metric(result, o.path, o.metric, &err));
   if (o.json) {
     dcs_print_json(result, o.metric, stdout);
   } else {
@@ -237,7 +226,6 @@ int dcs_cli_show(int argc, char **argv)
     DCS_TRY(print_grid(&table));
     print_reasons(result);
   }
-  if (fflush(stdout) != 0 || ferror(stdout)) st = dcs_fail(&err, DCS_EIO, "standard output: %s", strerror(errno));
 done:
   dcs_free(&table.cell);
   dcs_result_destroy(&result);

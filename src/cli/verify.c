@@ -1,4 +1,3 @@
-#include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -6,6 +5,7 @@
 #include <string.h>
 
 #include "archive/print.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 
 typedef struct {
@@ -25,8 +25,8 @@ static const char doc[] =
     "  records   the blocks of a point hold the samples its metrics claim\v"
     "Examples:\n"
     "  dcs verify R.h5\n"
-    "  dcs verify shard-*.h5 && echo all good\n\n"
-    "Exit status: 0 everything holds; 1 a file is damaged or a check fails; 2 usage; 4 nothing fails, but a point is "
+    "  dcs verify results/*.h5 && echo all good\n\n"
+    "Exit codes: 0 everything holds; 1 a file is damaged or a check fails; 2 usage; 4 nothing fails, but a point is "
     "incomplete or failed.";
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -39,8 +39,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     o->n_paths = state->argc - state->next;
     return 0;
   case ARGP_KEY_NO_ARGS:
-    argp_error(state, "which result file?");
-    return EINVAL;
+    return dcs_cli_usage(state, "no result file given");
   default:
     return ARGP_ERR_UNKNOWN;
   }
@@ -217,7 +216,7 @@ int dcs_cli_verify(int argc, char **argv)
   static const struct argp argp = {NULL, parse, "R.h5...", doc, NULL, NULL, NULL};
   options o = {0};
   int code = DCS_EXIT_OK;
-  if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return DCS_EXIT_USAGE;
+  if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
   for (int i = 0; i < o.n_paths; i++) {
     int one = verify(o.path[i]);
     if (one == DCS_EXIT_ERROR || code == DCS_EXIT_OK) code = one;

@@ -77,7 +77,10 @@ static dcs_status solve(dcs_inverter *inv, const dcs_step *step)
   _Alignas(DCS_ALIGN) double unused[DCS_LANES];
   row norm2, accepted, length;
   bool factored = false;
-  for (int v = 0; v < DCS_VECS; v++) accepted[v] = dcs_vec_set(INFINITY);
+  for (int v = 0; v < DCS_VECS; v++) {
+    accepted[v] = dcs_vec_set(INFINITY);
+    length[v] = dcs_vec_set(1);
+  }
   for (int n = 0; n < MAX_EVALUATIONS; n++) {
     dcs_posterior_at(inv->here, step->sigma, inv->x);
     residual_at(inv, inv->here, step, &norm2);
@@ -92,13 +95,14 @@ static dcs_status solve(dcs_inverter *inv, const dcs_step *step)
       bad[v] = (dcs_vec)up;
     }
     if (!dcs_mask_any(open)) return DCS_OK;
-    if (dcs_mask_any(worse)) { /* the step was too long in some lane: go back half of it there */
+    if (dcs_mask_any(worse)) {
+      if (!factored) return DCS_ENUMERIC; /* the very first evaluation was not finite */
+      /* the step was too long in some lane: go back half of it there */
       for (int v = 0; v < DCS_VECS; v++) {
         dcs_vec half = dcs_vec_select((dcs_mask)bad[v], 0.5 * length[v], dcs_vec_set(0));
         length[v] -= half;
         for (int i = 0; i < inv->d; i++) x[i][v] -= half * delta[i][v];
       }
-      if (!factored) return DCS_ENUMERIC; /* the very first evaluation was not finite */
       continue;
     }
     /* Newton's method, with the last Jacobian kept (in `spare`) while it still gains a factor of 30 */

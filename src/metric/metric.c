@@ -69,7 +69,7 @@ dcs_status dcs_metric_choose(const dcs_metric *metric, const dcs_problem *proble
       if (strcmp(e->quantity[q], metric->quantity) == 0) *quantity = q;
     return st;
   }
-  return dcs_fail(err, DCS_EREFUSED, "%s: no instrument for this target", metric->name);
+  return dcs_fail(err, DCS_EREFUSED, "no instrument for this target; there is: %s", metric->help);
 }
 
 void dcs_problem_destroy(dcs_problem *problem)

@@ -35,7 +35,7 @@ typedef struct {
   int32_t inner;  /**< inner paths per outer sample */
   int64_t outer;  /**< outer samples per block */
   int64_t blocks; /**< blocks of this phase wanted so far; a later order may raise it */
-  double tuning;  /**< estimator's own (ratio: shrinkage of the expansion point) */
+  double spent;   /**< paths in the phases before this one */
   bool is_final;  /**< sums of this phase make the result */
 } dcs_design;
 

@@ -9,11 +9,7 @@
  *  The outer x come from g = (q_{sigma_N} + q_{s sigma_N})/2, s^2 = 1 + 4/d, and carry the weight q_{sigma_N}/g <= 2:
  * the divergence lives in the tails (for A = r - 1 quadratic in a normal x, E|x|^2 = d + 4 under q A^2), and draws from
  * q alone would miss it, and their error bar with it. Both densities are exact, so nothing is biased.
- *
- *  Phases: pilots with PILOT_INNER paths per x find the variance components of the estimate as a function of M,
- *      Var = V_f + V_1/M + V_2/(M(M-1)),    V_2 = E[s^4]/2,  V_1 = E[A^2 s^2],  s^2 = Var(w | x),  A = r - 1,
- *  from which M = 1 + sqrt(V_2/V_f) minimises M Var, the cost of a given error. Pilot draws come from streams of their
- * own and do not enter the result, so the design is independent of the data it is used for. */
+ */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -22,42 +18,14 @@
 #include "metric/estimators.h"
 #include "metric/expansion.h"
 #include "metric/ratio.h"
+#include "metric/ratio_design.h"
 
-/** Sums of a block: the results, their remainder bounds, and what the design and the stopping rule look at. */
-enum {
-  KL,
-  KL_REV,
-  CHI2,
-  MEAN_RATIO,
-  KL_REMAINDER,
-  KL_REV_REMAINDER,
-  VARIANCE,
-  VARIANCE2,
-  SIGNAL_NOISE,
-  KL_SQUARE,
-  QUANTITIES
-};
-
-enum {
-  PILOT_INNER = 32,
-  PILOT_OUTER = 16, /**< per block */
-  PILOT_BLOCKS = 4, /**< of the first pilot */
-  PILOT_GROWTH = 8, /**< each further pilot has this many times the blocks */
-  MIN_BLOCKS = 32,  /**< of the final phase: the bootstrap resamples blocks */
-  WANTED_BLOCKS = 64,
-  MAX_INNER = 1024,
-  TAIL_FACTOR = 4
-};
-/** The error bar must itself be known: the mean of squares, from which it is computed, to this relative standard error.
- * A divergence made by rare x has heavy tails, and a small sample would show both it and its error too small. At most
- *  TAIL_FACTOR times the work that rel_error alone asks for is spent on it. */
-#define ERROR_OF_ERROR 0.25
 /** `step` words of the draw stream. */
 enum { STEP_DATA, STEP_NOISE, STEP_COIN };
-#define MAX_BLOCK_FLOPS 4e10 /**< a second or two on one core: what a crash can lose and a rank can wait for */
 
 struct dcs_block_work {
   dcs_inverter inverter;
+  double wide;   /**< noise level of q_wide */
   double *x, *z; /**< [d][DCS_LANES] */
   double *log_w; /**< [n_paths] one for each path */
   double *outer; /**< [n_paths] q/g of its x */
@@ -101,9 +69,6 @@ static const dcs_target *law_of(const dcs_problem *problem, bool factor)
   return factor ? dcs_target_factor(problem->target, &copies) : problem->target;
 }
 
-/** s^2 of the wide half of the outer draws; a design keeps it as `tuning`. */
-static double spread(const dcs_target *target) { return 1 + 4.0 / dcs_target_dimension(target); }
-
 static double path_flops(const dcs_problem *problem, bool factor)
 {
   const dcs_target *target = law_of(problem, factor);
@@ -117,101 +82,6 @@ static double block_flops(const dcs_problem *problem, const dcs_design *design, 
   return path_flops(problem, factor) * (double)design->outer * design->inner;
 }
 
-/** Paths in all pilots up to and including `phase`. */
-static double pilot_paths(int phase)
-{
-  double blocks = 0, n = PILOT_BLOCKS;
-  for (int p = 0; p <= phase; p++, n *= PILOT_GROWTH) blocks += n;
-  return blocks * PILOT_OUTER * PILOT_INNER;
-}
-
-static double round_up(double value, int multiple) { return ceil(value / multiple) * multiple; }
-
-/** Final phase of about n outer samples with `inner` paths each, within the paths that are left. */
-static dcs_next final_design(const dcs_problem *problem, bool factor, const dcs_stop *stop, int phase, int inner,
-                             double n, dcs_design *next)
-{
-  double spent = phase > 0 ? pilot_paths(phase - 1) : 0, affordable = (stop->max_paths - spent) / inner;
-  n = fmax(fmin(n, affordable), DCS_LANES);
-  double by_flops = MAX_BLOCK_FLOPS / (path_flops(problem, factor) * inner);
-  double outer = round_up(fmin(n / WANTED_BLOCKS, by_flops), DCS_LANES);
-  *next = (dcs_design){.phase = phase,
-                       .inner = inner,
-                       .outer = (int64_t)outer,
-                       .blocks = (int64_t)fmax(floor(affordable / outer) < MIN_BLOCKS ? floor(affordable / outer)
-                                                                                      : fmax(n / outer, MIN_BLOCKS),
-                                               1),
-                       .tuning = spread(law_of(problem, factor)),
-                       .is_final = true};
-  return DCS_NEXT_RUN;
-}
-
-/** Relative standard error of the mean square of the divergence's samples. */
-static double error_of_error(const dcs_sums *sums)
-{
-  dcs_estimate square = dcs_sums_estimate(sums, KL_SQUARE);
-  return square.value > 0 ? square.std_error / square.value : 0;
-}
-
-/** More blocks of the final phase until the error is small enough or the paths are spent. */
-static dcs_next extend(const dcs_stop *stop, const dcs_design *previous, const dcs_sums *sums, dcs_design *next)
-{
-  dcs_estimate kl = dcs_sums_estimate(sums, KL);
-  double ratio = kl.std_error / (stop->rel_error * fabs(kl.value)), tails = error_of_error(sums) / ERROR_OF_ERROR;
-  if (ratio <= 1 && (tails <= 1 || previous->blocks >= TAIL_FACTOR * WANTED_BLOCKS)) return DCS_NEXT_DONE;
-  ratio = fmax(ratio, tails);
-  double spent = previous->phase > 0 ? pilot_paths(previous->phase - 1) : 0;
-  double limit = floor((stop->max_paths - spent) / (double)(previous->outer * previous->inner));
-  double wanted = ceil((double)previous->blocks * fmin(4, 1.1 * ratio * ratio));
-  *next = *previous;
-  next->blocks = (int64_t)fmin(fmax(wanted, (double)previous->blocks + 1), limit);
-  return next->blocks > previous->blocks ? DCS_NEXT_RUN : DCS_NEXT_STOPPED;
-}
-
-/** From a pilot: another pilot while the divergence drowns in its error, else inner and outer sizes of the final phase.
- */
-static dcs_next after_pilot(const dcs_problem *problem, bool factor, const dcs_stop *stop, const dcs_design *pilot,
-                            const dcs_sums *sums, dcs_design *next)
-{
-  dcs_estimate kl = dcs_sums_estimate(sums, KL);
-  double m = pilot->inner, noise4 = sums->mean[VARIANCE2], mixed = fmax(sums->mean[SIGNAL_NOISE], 0);
-  if (kl.value < 3 * kl.std_error && pilot_paths(pilot->phase + 1) <= stop->max_paths / 8) {
-    *next = *pilot;
-    next->phase++;
-    next->blocks *= PILOT_GROWTH;
-    return DCS_NEXT_RUN;
-  }
-  double floor_kl = fmax(kl.value, 0.5 * kl.std_error);
-  double tails = (double)sums->n * pow(error_of_error(sums) / ERROR_OF_ERROR, 2);
-  if (pilot->inner == 1) {
-    double n = sums->m2[KL] / (double)(sums->n - 1) / pow(stop->rel_error * floor_kl, 2);
-    return final_design(problem, factor, stop, pilot->phase + 1, 1, fmax(n, fmin(tails, TAIL_FACTOR * n)), next);
-  }
-  /* V_f cannot be below half the squared mean for any A that is close to normal */
-  double total = sums->m2[KL] / (double)(sums->n - 1), v2 = noise4 / 2, v1 = mixed;
-  double vf = fmax(total - v1 / m - v2 / (m * (m - 1)), 0.5 * floor_kl * floor_kl);
-  double inner = fmin(round_up(1 + sqrt(v2 / vf), DCS_EXPANSION_MULTIPLE), MAX_INNER);
-  double variance = vf + v1 / inner + v2 / (inner * (inner - 1));
-  double n = variance / pow(stop->rel_error * floor_kl, 2);
-  return final_design(problem, factor, stop, pilot->phase + 1, (int)inner, fmax(n, fmin(tails, TAIL_FACTOR * n)), next);
-}
-
-static dcs_next plan(const dcs_problem *problem, bool factor, const dcs_stop *stop, const dcs_design *previous,
-                     const dcs_sums *sums, dcs_design *next)
-{
-  int inner = is_deterministic(problem->steps) ? 1 : PILOT_INNER;
-  if (previous == NULL) {
-    if (pilot_paths(0) > stop->max_paths / 2) return final_design(problem, factor, stop, 0, inner, 1e9, next);
-    *next = (dcs_design){.inner = inner,
-                         .outer = (int64_t)PILOT_OUTER * PILOT_INNER / inner,
-                         .blocks = PILOT_BLOCKS,
-                         .tuning = spread(law_of(problem, factor))};
-    return DCS_NEXT_RUN;
-  }
-  return previous->is_final ? extend(stop, previous, sums, next)
-                            : after_pilot(problem, factor, stop, previous, sums, next);
-}
-
 static void work_destroy(dcs_block_work **work)
 {
   if (*work == NULL) return;
@@ -223,7 +93,43 @@ static void work_destroy(dcs_block_work **work)
   dcs_free(work);
 }
 
-static dcs_status work_create(const dcs_target *target, dcs_block_work **out)
+/** Level of q_wide, from the same 64 draws of X_sigma for whoever asks: bisection of a monotone function. */
+static dcs_status find_wide(const dcs_problem *problem, const dcs_target *target, dcs_block_work *work)
+{
+  enum { TILES = 4, HALVINGS = 20 };
+  dcs_status st = DCS_OK;
+  double *x = NULL, d = dcs_target_dimension(target),
+         sigma = problem->steps->step[problem->steps->count - 1].sigma_next;
+  double s2 = 1 + 8 / d, goal = 0.5 * d * (log(s2) + 1 / s2 - 1), log_q = 0, lo = 0, hi = log(64);
+  size_t tile = (size_t)dcs_target_dimension(target) * DCS_LANES;
+  dcs_posterior *post = work->inverter.here;
+  dcs_stream draw = dcs_stream_create(problem->seed, DCS_PURPOSE_PROPOSAL, problem->point);
+  DCS_TRY(dcs_alloc(TILES * tile, sizeof *x, &x));
+  for (size_t t = 0; t < TILES; t++) {
+    dcs_lane_ids ids = {0};
+    for (size_t l = 0; l < DCS_LANES; l++) ids.path[l] = t * DCS_LANES + l;
+    dcs_sampler_draw(target, sigma, draw, &ids, x + t * tile, work->z);
+    dcs_posterior_at(post, sigma, x + t * tile);
+    for (int l = 0; l < DCS_LANES; l++) log_q += dcs_posterior_log_q(post)[l] / (TILES * DCS_LANES);
+  }
+  for (int n = 0; n < HALVINGS; n++) {
+    double middle = 0.5 * (lo + hi), distance = log_q;
+    for (size_t t = 0; t < TILES; t++) {
+      dcs_posterior_at(post, sigma * exp(middle), x + t * tile);
+      for (int l = 0; l < DCS_LANES; l++) distance -= dcs_posterior_log_q(post)[l] / (TILES * DCS_LANES);
+    }
+    if (distance < goal)
+      lo = middle;
+    else
+      hi = middle;
+  }
+  work->wide = sigma * exp(lo);
+done:
+  dcs_free(&x);
+  return st;
+}
+
+static dcs_status work_create(const dcs_problem *problem, const dcs_target *target, dcs_block_work **out)
 {
   dcs_status st = DCS_OK;
   dcs_block_work *work = NULL;
@@ -232,6 +138,7 @@ static dcs_status work_create(const dcs_target *target, dcs_block_work **out)
   DCS_TRY(dcs_inverter_create(target, &work->inverter));
   DCS_TRY(dcs_alloc(n, sizeof(double), &work->x));
   DCS_TRY(dcs_alloc(n, sizeof(double), &work->z));
+  DCS_TRY(find_wide(problem, target, work));
 done:
   if (st != DCS_OK) work_destroy(&work);
   *out = work;
@@ -270,26 +177,13 @@ dcs_status dcs_ratio_weights(const dcs_target *target, const dcs_steps *steps, d
   return DCS_OK;
 }
 
-/** Streams of a phase; those of pilots are apart from each other and from the result's. */
-static void streams(const dcs_problem *problem, const dcs_design *design, dcs_stream *draw, dcs_stream *bridge)
-{
-  if (design->is_final) {
-    *draw = dcs_stream_create(problem->seed, DCS_PURPOSE_DRAW, problem->point);
-    *bridge = dcs_stream_create(problem->seed, DCS_PURPOSE_BRIDGE, problem->point);
-    return;
-  }
-  dcs_stream pilot = dcs_stream_create(problem->seed, DCS_PURPOSE_PILOT, problem->point);
-  *draw = dcs_stream_fork(pilot, 2 * (uint32_t)design->phase);
-  *bridge = dcs_stream_fork(pilot, 2 * (uint32_t)design->phase + 1);
-}
-
 /** x [d][DCS_LANES] <- draws from g, weight[lane] <- q_{sigma_N}/g at x. */
-static void draw_outer(const dcs_target *target, double sigma, double spread2, dcs_stream draw, const dcs_lane_ids *ids,
+static void draw_outer(const dcs_target *target, double sigma, dcs_stream draw, const dcs_lane_ids *ids,
                        dcs_block_work *work, double *weight)
 {
   _Alignas(DCS_ALIGN) double coin[DCS_LANES], unused[DCS_LANES];
   int d = dcs_target_dimension(target);
-  double wide = sigma * sqrt(spread2);
+  double wide = work->wide;
   dcs_posterior *narrow_law = work->inverter.here, *wide_law = work->inverter.spare;
   dcs_stream_uniform2(draw, ids, STEP_COIN, 0, coin, unused);
   dcs_target_draw(target, draw, ids, STEP_DATA, work->x);
@@ -314,17 +208,17 @@ static void add_outer(double weight, int inner, double *log_w, dcs_sums *sums)
     dcs_expand(inner, log_w, &e);
   }
   double kl = weight * e.kl, weight2 = weight * weight;
-  const double values[QUANTITIES] = {[KL] = kl,
-                                     [KL_REV] = weight * e.kl_rev,
-                                     [CHI2] = weight * e.chi2,
-                                     [MEAN_RATIO] = weight * e.mean_ratio,
-                                     [KL_REMAINDER] = weight * e.kl_remainder,
-                                     [KL_REV_REMAINDER] = weight * e.kl_rev_remainder,
-                                     [VARIANCE] = weight * e.variance,
-                                     [VARIANCE2] = weight2 * e.variance2,
-                                     [SIGNAL_NOISE] = weight2 * e.signal_noise,
-                                     [KL_SQUARE] = kl * kl};
-  dcs_sums_add(sums, QUANTITIES, values);
+  const double values[DCS_RATIO_QUANTITIES] = {[DCS_RATIO_KL] = kl,
+                                               [DCS_RATIO_KL_REV] = weight * e.kl_rev,
+                                               [DCS_RATIO_CHI2] = weight * e.chi2,
+                                               [DCS_RATIO_MEAN_RATIO] = 1 + weight * (e.mean_ratio - 1),
+                                               [DCS_RATIO_KL_REMAINDER] = weight * e.kl_remainder,
+                                               [DCS_RATIO_KL_REV_REMAINDER] = weight * e.kl_rev_remainder,
+                                               [DCS_RATIO_VARIANCE] = weight * e.variance,
+                                               [DCS_RATIO_VARIANCE2] = weight2 * e.variance2,
+                                               [DCS_RATIO_SIGNAL_NOISE] = weight2 * e.signal_noise,
+                                               [DCS_RATIO_KL_SQUARE] = kl * kl};
+  dcs_sums_add(sums, DCS_RATIO_QUANTITIES, values);
 }
 
 static dcs_status block(const dcs_problem *problem, const dcs_target *target, const dcs_design *design, int64_t number,
@@ -334,8 +228,10 @@ static dcs_status block(const dcs_problem *problem, const dcs_target *target, co
   const dcs_steps *steps = problem->steps;
   double sigma = steps->step[steps->count - 1].sigma_next;
   int64_t paths = design->outer * design->inner;
-  dcs_stream draw, bridge;
-  streams(problem, design, &draw, &bridge);
+  dcs_stream draw = dcs_stream_create(problem->seed, DCS_PURPOSE_DRAW, problem->point);
+  dcs_stream bridge = dcs_stream_create(problem->seed, DCS_PURPOSE_BRIDGE, problem->point);
+  draw = dcs_stream_fork(draw, (uint32_t)design->phase);
+  bridge = dcs_stream_fork(bridge, (uint32_t)design->phase);
   DCS_TRY(dcs_reserve(&work->log_w, &work->n_log_w, (size_t)paths, sizeof *work->log_w));
   DCS_TRY(dcs_reserve(&work->outer, &work->n_outer, (size_t)paths, sizeof *work->outer));
   for (int64_t first = 0; first < paths; first += DCS_LANES) {
@@ -344,12 +240,12 @@ static dcs_status block(const dcs_problem *problem, const dcs_target *target, co
       ids.path[l] = outer_ids.path[l] = (uint64_t)(number * design->outer + (first + l) / design->inner);
       ids.inner[l] = (uint32_t)((first + l) % design->inner);
     }
-    draw_outer(target, sigma, design->tuning, draw, &outer_ids, work, work->outer + first);
+    draw_outer(target, sigma, draw, &outer_ids, work, work->outer + first);
     DCS_TRY(dcs_ratio_weights(target, steps, &work->inverter, bridge, &ids, work->x, work->log_w + first, err));
   }
   memset(sums, 0, sizeof *sums);
   for (int64_t p = 0; p < paths; p += design->inner) add_outer(work->outer[p], design->inner, work->log_w + p, sums);
-  for (int q = 0; q < QUANTITIES; q++)
+  for (int q = 0; q < DCS_RATIO_QUANTITIES; q++)
     if (!isfinite(sums->mean[q]) || !isfinite(sums->m2[q])) {
       st = dcs_fail(err, DCS_ENUMERIC, "ratio: the weights left the range of numbers; use more steps");
       goto done;
@@ -366,28 +262,25 @@ static double weight_bias(const dcs_problem *problem, const dcs_target *target)
   return problem->steps->count * per_step;
 }
 
-/** Upper end of what a non-negative quantity can be, given its noisy estimate. */
-static double upper(dcs_estimate e) { return fmax(e.value, 0) + 3 * e.std_error; }
-
 static void finish(const dcs_problem *problem, bool factor, const dcs_sums *sums, dcs_estimate *estimates)
 {
   int copies = 1;
   const dcs_target *target = law_of(problem, factor);
   if (factor) dcs_target_factor(problem->target, &copies);
   double noise = weight_bias(problem, target);
-  for (int q = 0; q < QUANTITIES; q++) estimates[q] = dcs_sums_estimate(sums, q);
-  double moved = noise * sqrt(fmax(estimates[CHI2].value, 0) + sums->mean[VARIANCE]);
-  estimates[KL].bias_bound = upper(estimates[KL_REMAINDER]) + moved;
-  estimates[KL_REV].bias_bound = upper(estimates[KL_REV_REMAINDER]) + moved;
-  estimates[CHI2].bias_bound = 2 * moved;
-  estimates[MEAN_RATIO].bias_bound = noise;
-  for (int q = KL; q <= KL_REV; q++) {
+  for (int q = 0; q < DCS_RATIO_QUANTITIES; q++) estimates[q] = dcs_sums_estimate(sums, q);
+  double moved = noise * sqrt(fmax(estimates[DCS_RATIO_CHI2].value, 0) + sums->mean[DCS_RATIO_VARIANCE]);
+  estimates[DCS_RATIO_KL].bias_bound = dcs_ratio_upper(estimates[DCS_RATIO_KL_REMAINDER]) + moved;
+  estimates[DCS_RATIO_KL_REV].bias_bound = dcs_ratio_upper(estimates[DCS_RATIO_KL_REV_REMAINDER]) + moved;
+  estimates[DCS_RATIO_CHI2].bias_bound = 2 * moved;
+  estimates[DCS_RATIO_MEAN_RATIO].bias_bound = noise;
+  for (int q = DCS_RATIO_KL; q <= DCS_RATIO_KL_REV; q++) {
     estimates[q].value *= copies;
     estimates[q].std_error *= copies;
     estimates[q].bias_bound *= copies;
   }
   if (copies > 1) { /* 1 + chi2 multiplies over factors; the bias is that of the curvature, to second order */
-    dcs_estimate *c = &estimates[CHI2];
+    dcs_estimate *c = &estimates[DCS_RATIO_CHI2];
     double one = c->value, slope = copies * exp((copies - 1) * log1p(one));
     double curvature = slope * (copies - 1) / (1 + one);
     c->value = expm1(copies * log1p(one));
@@ -398,9 +291,11 @@ static void finish(const dcs_problem *problem, bool factor, const dcs_sums *sums
 
 #define QUANTITY_NAMES                                                                                                 \
   {                                                                                                                    \
-    [KL] = "kl", [KL_REV] = "kl_rev", [CHI2] = "chi2", [MEAN_RATIO] = "mean_ratio", [KL_REMAINDER] = "kl_remainder",   \
-    [KL_REV_REMAINDER] = "kl_rev_remainder", [VARIANCE] = "weight_variance", [VARIANCE2] = "weight_variance_squared",  \
-    [SIGNAL_NOISE] = "signal_noise", [KL_SQUARE] = "kl_square"                                                         \
+    [DCS_RATIO_KL] = "kl", [DCS_RATIO_KL_REV] = "kl_rev", [DCS_RATIO_CHI2] = "chi2",                                   \
+    [DCS_RATIO_MEAN_RATIO] = "mean_ratio", [DCS_RATIO_KL_REMAINDER] = "kl_remainder",                                  \
+    [DCS_RATIO_KL_REV_REMAINDER] = "kl_rev_remainder", [DCS_RATIO_VARIANCE] = "weight_variance",                       \
+    [DCS_RATIO_VARIANCE2] = "weight_variance_squared", [DCS_RATIO_SIGNAL_NOISE] = "signal_noise",                      \
+    [DCS_RATIO_KL_SQUARE] = "kl_square"                                                                                \
   }
 #define SOURCE "theory of the backward weight: E[w | x] = p/q; U-statistics over inner paths"
 
@@ -409,11 +304,12 @@ static void finish(const dcs_problem *problem, bool factor, const dcs_sums *sums
   static dcs_next plan_##suffix(const dcs_problem *problem, const dcs_stop *stop, const dcs_design *previous,          \
                                 const dcs_sums *sums, dcs_design *next)                                                \
   {                                                                                                                    \
-    return plan(problem, is_factor, stop, previous, sums, next);                                                       \
+    return dcs_ratio_plan(path_flops(problem, is_factor), is_deterministic(problem->steps), stop, previous, sums,      \
+                          next);                                                                                       \
   }                                                                                                                    \
   static dcs_status work_create_##suffix(const dcs_problem *problem, dcs_block_work **work)                            \
   {                                                                                                                    \
-    return work_create(law_of(problem, is_factor), work);                                                              \
+    return work_create(problem, law_of(problem, is_factor), work);                                                     \
   }                                                                                                                    \
   static dcs_status block_##suffix(const dcs_problem *problem, const dcs_design *design, int64_t number,               \
                                    dcs_block_work *work, dcs_sums *sums, dcs_error *err)                               \
@@ -438,7 +334,7 @@ const dcs_estimator dcs_estimator_ratio = {
     .name = "ratio",
     .help = "backward paths weighted by the density ratio of every step; any target, any dimension",
     .source = SOURCE,
-    .count = QUANTITIES,
+    .count = DCS_RATIO_QUANTITIES,
     .quantity = QUANTITY_NAMES,
     .check = check,
     .plan = plan_joint,
@@ -453,7 +349,7 @@ const dcs_estimator dcs_estimator_ratio_factor = {
     .name = "ratio-factor",
     .help = "ratio estimator on one factor of a product law; divergences add over independent factors",
     .source = SOURCE,
-    .count = QUANTITIES,
+    .count = DCS_RATIO_QUANTITIES,
     .quantity = QUANTITY_NAMES,
     .check = check_factor,
     .plan = plan_factor,

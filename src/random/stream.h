@@ -13,12 +13,12 @@
 
 /** What a stream is for. Two purposes never share a number. */
 typedef enum {
-  DCS_PURPOSE_KEY,    /**< deriving keys */
-  DCS_PURPOSE_DRAW,   /**< exact draws of the data X_0 and of the noise on them */
-  DCS_PURPOSE_BRIDGE, /**< exact backward draws X_u given X_sigma */
-  DCS_PURPOSE_STEP,   /**< the sampler's own noise */
-  DCS_PURPOSE_PILOT,  /**< pilot runs that choose a design */
-  DCS_PURPOSE_TARGET, /**< random parameters of a target law (means, ...) */
+  DCS_PURPOSE_KEY,      /**< deriving keys */
+  DCS_PURPOSE_DRAW,     /**< exact draws of the data X_0 and of the noise on them */
+  DCS_PURPOSE_BRIDGE,   /**< exact backward draws X_u given X_sigma */
+  DCS_PURPOSE_PROPOSAL, /**< draws that choose where outer samples come from */
+  DCS_PURPOSE_STEP,     /**< the sampler's own noise */
+  DCS_PURPOSE_TARGET,   /**< random parameters of a target law (means, ...) */
   DCS_PURPOSE_BOOTSTRAP
 } dcs_purpose;
 

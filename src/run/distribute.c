@@ -21,8 +21,6 @@ typedef struct {
 #define REFILL_SECONDS 0.1 /* less than this under way: send more */
 #define REPORT_SECONDS 0.05
 
-/* ---- rank 0 ---- */
-
 /** What rank 0 knows of one rank (itself included). */
 typedef struct {
   int blocks;     /* under way */
@@ -197,8 +195,6 @@ static void coordinator_destroy(coordinator *c)
   dcs_free(&c->orders);
   dcs_free(&c->peer);
 }
-
-/* ---- the other ranks ---- */
 
 typedef struct {
   MPI_Comm comm;

@@ -13,6 +13,7 @@
 static dcs_status check_output(const char *path, bool *exists, dcs_error *err)
 {
   struct stat info;
+  if (path[0] == '\0') return dcs_fail(err, DCS_EIO, "the name of the result file is empty: give -o a file name");
   *exists = stat(path, &info) == 0;
   if (*exists && !S_ISREG(info.st_mode))
     return dcs_fail(err, DCS_EIO, "%s: is not a regular file: give -o a file name", path);

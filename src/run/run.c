@@ -85,7 +85,13 @@ static dcs_status write_result(const dcs_tasks *tasks, dcs_past *past, const cha
     dcs_free(&result->provenance);
     result->provenance = *provenance;
     *provenance = NULL;
-    DCS_TRY(dcs_result_write(output, result, err));
+    st = dcs_result_write(output, result, err);
+    if (st != DCS_OK) {
+      size_t n = strlen(err->text);
+      snprintf(err->text + n, sizeof err->text - n, "; all blocks are safe in %s: free space and run again",
+               past->journal);
+      goto done;
+    }
   }
   DCS_TRY(dcs_journal_remove(past->journal, err)); /* its blocks are in the result file now */
 done:

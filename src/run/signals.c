@@ -3,8 +3,8 @@
 #include <signal.h>
 #include <stddef.h>
 
-/* The one mutable static of the program: C lets a handler touch nothing else. Blocking the signals and asking sigpending()
-   would need none, but libraries start threads before main() that do not block them. */
+/* The one mutable static of the program: C lets a handler touch nothing else. Blocking the signals and asking
+   sigpending() would need none, but libraries start threads before main() that do not block them. */
 static volatile sig_atomic_t arrived;
 
 static void note(int signal)

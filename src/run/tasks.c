@@ -25,12 +25,9 @@ void dcs_task_record(const dcs_study *study, const dcs_order *order, dcs_record 
                          .estimator = estimator_id(order->estimator),
                          .block = order->block,
                          .outer = order->design.outer,
-                         .tuning = order->design.tuning,
                          .phase = order->design.phase,
                          .inner = order->design.inner};
 }
-
-/* ---- heap of tasks with blocks left, most expensive on top ---- */
 
 static double cost_left(const dcs_tasks *tasks, int64_t i)
 {
@@ -67,13 +64,10 @@ static void heap_pop(dcs_tasks *tasks)
   heap_sink_top(tasks);
 }
 
-/* ---- one task ---- */
-
 /** Bit patterns are compared: a design is what a pure function returned, and NAN must equal itself. */
 static bool same_design(const dcs_record *record, const dcs_design *design)
 {
-  return record->phase == design->phase && record->inner == design->inner && record->outer == design->outer &&
-         memcmp(&record->tuning, &design->tuning, sizeof design->tuning) == 0;
+  return record->phase == design->phase && record->inner == design->inner && record->outer == design->outer;
 }
 
 static dcs_status store(dcs_tasks *tasks, dcs_task *task, const dcs_record *record)
@@ -212,8 +206,6 @@ done:
     dcs_fail(err, st, "no memory for %lld blocks of %s", (long long)task->design.blocks, estimator->name);
   return st;
 }
-
-/* ---- all tasks ---- */
 
 static int estimator_index(const dcs_estimator *estimator)
 {

@@ -77,7 +77,7 @@ static dcs_step ddim(double sigma, double tau, double after, double lambda)
 static dcs_step churn(double sigma, double tau, double after, double lambda)
 {
   (void)after;
-  double log_ratio = log(tau / sigma), fall = tau / sigma * exp(lambda * log_ratio);
+  double log_ratio = log1p((tau - sigma) / sigma), fall = tau / sigma * exp(lambda * log_ratio);
   double c2 = -square(tau) * expm1(2 * lambda * log_ratio);
   return (dcs_step){sigma, tau, -expm1((1 + lambda) * log_ratio), fall, c2, square(fall * sigma)};
 }

@@ -1,0 +1,14 @@
+#ifndef DCS_CLI_COLUMNS_H
+#define DCS_CLI_COLUMNS_H
+/** Coordinates of points as people read them. */
+#include <stddef.h>
+
+#include "study/study.h"
+
+/** Does it differ between any two of the points? Those where it does not apply are equal. */
+bool dcs_column_varies(const dcs_column *column, int64_t n_points);
+
+/** One value; "-" where it does not apply. */
+void dcs_column_cell(const dcs_column *column, int64_t point, size_t size, char *text);
+
+#endif

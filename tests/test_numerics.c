@@ -95,18 +95,18 @@ static void test_lane_helpers(void **state)
   }
 }
 
-enum { N_MAX = 70, ORDER_MAX = 72, STRIDE = ORDER_MAX + 3, STEP = 2 };
+enum { N_MAX = 70, ORDER_MAX = 72, STRIDE = ORDER_MAX + 3 };
 
-/** A different random matrix B B^T + n I in each lane: condition number below 10. The upper half and what lies beyond
- * the padding hold NAN: nobody may read them. */
-static void fill(int n, gsl_matrix *dense[DCS_VEC], dcs_vec *a)
+/** A different random matrix B B^T + n I in each lane of vector p: condition number below 10. The upper half and what
+ * lies beyond the padding hold NAN: nobody may use them. */
+static void fill(int n, int p, gsl_matrix *dense[DCS_VEC], dcs_vec *a)
 {
   int order = dcs_chol_order(n);
   for (int i = 0; i < ORDER_MAX * STRIDE; i++) a[i] = dcs_vec_set(NAN);
   for (int l = 0; l < DCS_VEC; l++) {
     double b[N_MAX][N_MAX];
     for (int i = 0; i < n; i++)
-      for (int j = 0; j < n; j++) b[i][j] = uniform((uint64_t)((l * N_MAX + i) * N_MAX + j)) - 0.5;
+      for (int j = 0; j < n; j++) b[i][j] = uniform((uint64_t)(((p * DCS_VEC + l) * N_MAX + i) * N_MAX + j)) - 0.5;
     dense[l] = gsl_matrix_alloc((size_t)n, (size_t)n);
     for (int i = 0; i < n; i++)
       for (int j = 0; j <= i; j++) {
@@ -121,42 +121,50 @@ static void fill(int n, gsl_matrix *dense[DCS_VEC], dcs_vec *a)
     for (int j = 0; j <= i; j++) a[i * STRIDE + j] = dcs_vec_set(i == j);
 }
 
+/** One lane's factor, log determinant and solution of A x = (1, 2, ..., n) against GSL. */
+static void compare_lane(int n, int l, gsl_matrix *dense, const dcs_vec *a, double log_det, dcs_vec (*v)[DCS_VECS],
+                         int p)
+{
+  gsl_vector *x = gsl_vector_alloc((size_t)n);
+  double expected = 0;
+  gsl_linalg_cholesky_decomp1(dense);
+  for (int i = 0; i < n; i++) {
+    for (int j = 0; j <= i; j++) { /* the diagonal of ours is inverted; entries are at most sqrt(2n) */
+      double ours = i == j ? 1 / a[i * STRIDE + j][l] : a[i * STRIDE + j][l];
+      assert_near(ours, gsl_matrix_get(dense, (size_t)i, (size_t)j), 16 * DBL_EPSILON * sqrt(n));
+    }
+    expected += 2 * log(gsl_matrix_get(dense, (size_t)i, (size_t)i));
+    gsl_vector_set(x, (size_t)i, i + 1);
+  }
+  assert_near(log_det, expected, 16 * DBL_EPSILON * (1 + n + fabs(expected)));
+  gsl_linalg_cholesky_svx(dense, x);
+  for (int i = 0; i < n; i++) /* condition number * rounding * size of the solution, at most 2n/n */
+    assert_near(v[i][p][l], gsl_vector_get(x, (size_t)i), 10 * 16 * DBL_EPSILON * 2);
+  gsl_vector_free(x);
+}
+
 static void test_cholesky_against_gsl(void **state)
 {
   (void)state;
-  dcs_vec *a = NULL, *v = NULL;
-  must(dcs_alloc(ORDER_MAX * STRIDE, sizeof *a, &a), NULL);
-  must(dcs_alloc(ORDER_MAX * STEP, sizeof *v, &v), NULL);
+  dcs_vec *a[DCS_VECS] = {NULL}, (*v)[DCS_VECS] = NULL, log_det[DCS_VECS];
+  for (int p = 0; p < DCS_VECS; p++) must(dcs_alloc(ORDER_MAX * STRIDE, sizeof *a[p], &a[p]), NULL);
+  must(dcs_alloc(ORDER_MAX, sizeof *v, &v), NULL);
   for (int n = 1; n <= N_MAX; n++) {
-    gsl_matrix *dense[DCS_VEC] = {NULL};
-    gsl_vector *x = gsl_vector_alloc((size_t)n);
+    gsl_matrix *dense[DCS_VECS][DCS_VEC] = {{NULL}};
     int order = dcs_chol_order(n);
-    fill(n, dense, a);
-    dcs_vec log_det = dcs_chol_factor(order, STRIDE, a);
-    for (int i = 0; i < order * STEP; i++) v[i] = dcs_vec_set(i / STEP < n ? i + 1 : 0);
-    dcs_chol_solve(order, STRIDE, a, STEP, v);
-    for (int l = 0; l < DCS_VEC; l++) {
-      gsl_linalg_cholesky_decomp1(dense[l]);
-      double expected = 0;
-      for (int i = 0; i < n; i++) {
-        for (int j = 0; j <= i; j++) { /* the diagonal of ours is inverted; entries are at most sqrt(2n) */
-          double ours = i == j ? 1 / a[i * STRIDE + j][l] : a[i * STRIDE + j][l];
-          assert_near(ours, gsl_matrix_get(dense[l], (size_t)i, (size_t)j), 16 * DBL_EPSILON * sqrt(n));
-        }
-        expected += 2 * log(gsl_matrix_get(dense[l], (size_t)i, (size_t)i));
-        gsl_vector_set(x, (size_t)i, i * STEP + 1);
+    for (int p = 0; p < DCS_VECS; p++) fill(n, p, dense[p], a[p]);
+    dcs_chol_factor(order, STRIDE, a, log_det);
+    for (int i = 0; i < order; i++)
+      for (int p = 0; p < DCS_VECS; p++) v[i][p] = dcs_vec_set(i < n ? i + 1 : 0);
+    dcs_chol_solve(order, STRIDE, a, v);
+    for (int p = 0; p < DCS_VECS; p++)
+      for (int l = 0; l < DCS_VEC; l++) {
+        compare_lane(n, l, dense[p][l], a[p], log_det[p][l], v, p);
+        for (int i = n; i < order; i++) assert_near(v[i][p][l], 0, 0);
+        gsl_matrix_free(dense[p][l]);
       }
-      assert_near(log_det[l], expected, 16 * DBL_EPSILON * (1 + n + fabs(expected)));
-      gsl_linalg_cholesky_svx(dense[l], x);
-      for (int i = 0; i < n; i++) /* condition number * rounding * size of the solution, at most 2n/n */
-        assert_near(v[i * STEP][l], gsl_vector_get(x, (size_t)i), 10 * 16 * DBL_EPSILON * 2);
-      for (int i = n; i < order; i++) assert_near(v[i * STEP][l], 0, 0);
-      for (int i = 0; i < n; i++) assert_near(v[i * STEP + 1][l], i * STEP + 2, 0); /* between the steps: untouched */
-      gsl_matrix_free(dense[l]);
-    }
-    gsl_vector_free(x);
   }
-  dcs_free(&a);
+  for (int p = 0; p < DCS_VECS; p++) dcs_free(&a[p]);
   dcs_free(&v);
 }
 
@@ -164,21 +172,25 @@ static void test_cholesky_against_gsl(void **state)
 static void test_cholesky_of_an_indefinite_matrix(void **state)
 {
   (void)state;
-  static const int sizes[] = {2, 3, 4, 9, 16};
-  for (int s = 0; s < 5; s++) {
+  static const int sizes[] = {1, 2, 3, 4, 9, 16, 35};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
     int n = sizes[s], order = dcs_chol_order(n);
-    dcs_vec a[16 * 16];
-    for (int i = 0; i < order; i++)
-      for (int j = 0; j <= i; j++) a[i * order + j] = dcs_vec_set(i == j ? 2 : 0);
-    for (int i = n; i < order; i++) a[i * order + i] = dcs_vec_set(1);
-    a[(n - 1) * order + n - 1][5] = -1;
-    dcs_vec log_det = dcs_chol_factor(order, order, a);
-    for (int l = 0; l < DCS_VEC; l++) {
-      if (l == 5)
-        assert_true(isnan(log_det[l]));
-      else
-        assert_near(log_det[l], n * log(2), 4 * DBL_EPSILON * n);
+    dcs_vec store[DCS_VECS][36 * 36], *a[DCS_VECS], log_det[DCS_VECS];
+    for (int p = 0; p < DCS_VECS; p++) {
+      a[p] = store[p];
+      for (int i = 0; i < order; i++)
+        for (int j = 0; j <= i; j++) a[p][i * order + j] = dcs_vec_set(i == j ? 2 : 0);
+      for (int i = n; i < order; i++) a[p][i * order + i] = dcs_vec_set(1);
     }
+    a[1][(n - 1) * order + n - 1][5] = -1;
+    dcs_chol_factor(order, order, a, log_det);
+    for (int p = 0; p < DCS_VECS; p++)
+      for (int l = 0; l < DCS_VEC; l++) {
+        if (p == 1 && l == 5)
+          assert_true(isnan(log_det[p][l]));
+        else
+          assert_near(log_det[p][l], n * log(2), 4 * DBL_EPSILON * n);
+      }
   }
 }
 

@@ -108,8 +108,7 @@ static dcs_result *make_result(int64_t n, int64_t n_records)
   make_metric(&r->metric[0], "kl", n);
   make_metric(&r->metric[1], "kl_path", n);
   for (int64_t k = 0; k < n_records; k++) {
-    dcs_record record = {
-        .point = 7, .estimator = 9, .block = k, .outer = 64, .inner = 8, .wall_s = 1e-3 * (double)k};
+    dcs_record record = {.point = 7, .estimator = 9, .block = k, .outer = 64, .inner = 8, .wall_s = 1e-3 * (double)k};
     record.sums.n = 64;
     for (int q = 0; q < DCS_SUMS_MAX; q++) {
       record.sums.mean[q] = sin((double)(k * DCS_SUMS_MAX + q));

@@ -58,8 +58,7 @@ static void test_table_against_definitions(void **state)
           double t = s * falls[f], after = t * falls[(f + 1) % 4];
           dcs_step step = sampler->step(s, t, after, lambdas[l]);
           coefficients exact = definition(sampler->name, s, t, after, lambdas[l]);
-          /* a few roundings; s^2 - t^2 in the reference loses LDBL_EPSILON s^2; churn takes the logarithm of the
-             rounded t/s, which is as good as the rounding of x' itself */
+          /* a few roundings; s^2 - t^2 in the reference loses LDBL_EPSILON s^2 */
           double tolerance = 16 * DBL_EPSILON, floor = 1e-18;
           assert_near(step.sigma, s, 0);
           assert_near(step.sigma_next, t, 0);

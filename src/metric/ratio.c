@@ -254,12 +254,19 @@ done:
   return st;
 }
 
-/** Bias of log w that the expansion does not know: the inversion's tolerance and rounding, per step. A relative change
- * e of every weight's deviation changes KL by at most 2 e sqrt(chi2 ...) <= e sqrt(chi2). */
-static double weight_bias(const dcs_problem *problem, const dcs_target *target)
+/** Error of log w that the expansion does not know: the inversion's tolerance and rounding, over all steps. A relative
+ * error e of r changes KL by at most e E|r - 1| <= e sqrt(chi2). */
+static double weight_error(const dcs_problem *problem, const dcs_target *target)
 {
   double per_step = DCS_INVERT_TOLERANCE * DCS_INVERT_TOLERANCE + 8 * DBL_EPSILON * (dcs_target_dimension(target) + 8);
   return problem->steps->count * per_step;
+}
+
+/** E_q[r] = 1. Where the sample says otherwise, weights too rare to have been seen carry a part of p, and nothing is
+ * known about their part in the divergences. */
+static bool misses_mass(dcs_estimate mean_ratio)
+{
+  return !(fabs(mean_ratio.value - 1) <= 4 * mean_ratio.std_error + mean_ratio.bias_bound);
 }
 
 static void finish(const dcs_problem *problem, bool factor, const dcs_sums *sums, dcs_estimate *estimates)
@@ -267,13 +274,15 @@ static void finish(const dcs_problem *problem, bool factor, const dcs_sums *sums
   int copies = 1;
   const dcs_target *target = law_of(problem, factor);
   if (factor) dcs_target_factor(problem->target, &copies);
-  double noise = weight_bias(problem, target);
+  double error = weight_error(problem, target);
   for (int q = 0; q < DCS_RATIO_QUANTITIES; q++) estimates[q] = dcs_sums_estimate(sums, q);
-  double moved = noise * sqrt(fmax(estimates[DCS_RATIO_CHI2].value, 0) + sums->mean[DCS_RATIO_VARIANCE]);
+  double moved = error * sqrt(fmax(estimates[DCS_RATIO_CHI2].value, 0) + sums->mean[DCS_RATIO_VARIANCE]);
   estimates[DCS_RATIO_KL].bias_bound = dcs_ratio_upper(estimates[DCS_RATIO_KL_REMAINDER]) + moved;
   estimates[DCS_RATIO_KL_REV].bias_bound = dcs_ratio_upper(estimates[DCS_RATIO_KL_REV_REMAINDER]) + moved;
   estimates[DCS_RATIO_CHI2].bias_bound = 2 * moved;
-  estimates[DCS_RATIO_MEAN_RATIO].bias_bound = noise;
+  estimates[DCS_RATIO_MEAN_RATIO].bias_bound = error;
+  if (misses_mass(estimates[DCS_RATIO_MEAN_RATIO]))
+    for (int q = DCS_RATIO_KL; q <= DCS_RATIO_CHI2; q++) estimates[q].bias_bound = INFINITY;
   for (int q = DCS_RATIO_KL; q <= DCS_RATIO_KL_REV; q++) {
     estimates[q].value *= copies;
     estimates[q].std_error *= copies;

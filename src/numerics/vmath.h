@@ -68,6 +68,22 @@ static inline dcs_vec dcs_vec_sqrt(dcs_vec x)
 #endif
 }
 
+/** 1/sqrt(x), about 1 ULP: the 14-bit estimate and two Newton steps where there is one, which takes half the time of a
+ *  square root and a division in sequence. */
+static inline dcs_vec dcs_vec_rsqrt(dcs_vec x)
+{
+#if defined __AVX512F__
+  dcs_vec y = (dcs_vec)_mm512_rsqrt14_pd((__m512d)x);
+  for (int i = 0; i < 2; i++) {
+    dcs_vec e = 1.0 - x * y * y;
+    y += y * e * (0.5 + 0.375 * e);
+  }
+  return y;
+#else
+  return 1.0 / dcs_vec_sqrt(x);
+#endif
+}
+
 /** log with 3.5 ULP, for Box-Muller. */
 static inline dcs_vec dcs_vec_log_fast(dcs_vec x)
 {

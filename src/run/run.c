@@ -88,8 +88,7 @@ static dcs_status write_result(const dcs_tasks *tasks, dcs_past *past, const cha
     st = dcs_result_write(output, result, err);
     if (st != DCS_OK) {
       size_t n = strlen(err->text);
-      snprintf(err->text + n, sizeof err->text - n, "; all blocks are safe in %s: free space and run again",
-               past->journal);
+      snprintf(err->text + n, sizeof err->text - n, "; nothing finished is lost: free space and run again");
       goto done;
     }
   }

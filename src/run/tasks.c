@@ -64,7 +64,6 @@ static void heap_pop(dcs_tasks *tasks)
   heap_sink_top(tasks);
 }
 
-/** Bit patterns are compared: a design is what a pure function returned, and NAN must equal itself. */
 static bool same_design(const dcs_record *record, const dcs_design *design)
 {
   return record->phase == design->phase && record->inner == design->inner && record->outer == design->outer;

@@ -35,11 +35,12 @@ typedef struct {
   row *direction;                        /**< [d] scratch */
   row noise_variance;                    /**< D */
   row x2;                                /**< |x - centre|^2 */
-  double a, b;                           /**< of the last factorisation */
+  double b;                              /**< of the last factorisation */
   bool gram_form;
-  row scale;                 /**< a + bD */
+  row inverse_scale;         /**< 1/(a + bD) */
   row *u;                    /**< [k_padded] sqrt(r_j b / (a + bD)) */
   int order;                 /**< of the factor, padded */
+  double *table;             /**< [order][order] m_i . m_k of the active components */
   dcs_vec *factor[DCS_VECS]; /**< [order][order] */
 } work;
 
@@ -59,6 +60,7 @@ void dcs_mixture_posterior_destroy(dcs_posterior *post)
   dcs_free(&w->g);
   dcs_free(&w->direction);
   dcs_free(&w->u);
+  dcs_free(&w->table);
   for (int v = 0; v < DCS_VECS; v++) dcs_free(&w->factor[v]);
   dcs_free(&post->data);
 }
@@ -94,6 +96,7 @@ dcs_status dcs_mixture_posterior_create(dcs_posterior *post)
   DCS_TRY(dcs_alloc(kp, sizeof(row), &w->g));
   DCS_TRY(dcs_alloc(d, sizeof(row), &w->direction));
   DCS_TRY(dcs_alloc(kp, sizeof(row), &w->u));
+  DCS_TRY(dcs_alloc((order + 4) * (order + 4), sizeof(double), &w->table));
   for (int v = 0; v < DCS_VECS; v++) DCS_TRY(dcs_alloc(order * order, sizeof(dcs_vec), &w->factor[v]));
 done:
   return st;
@@ -256,86 +259,121 @@ void dcs_mixture_trace(dcs_posterior *post, double *trace)
   }
 }
 
-/** Lower triangle of I + U^T U, [n][n]: U_i . U_j = u_i u_j (G_ij - g_i - g_j + g) with G_ij = m_i . m_j, g_i = sum r_j
- * G_ij and g = sum r_i g_i; for equal component variances G is the table of mu_i . mu_j up to a factor. */
-static void gram_matrix(dcs_posterior *post, int p)
+/** m_i . m_k without the part that all pairs share when the component variances are equal. */
+static inline dcs_vec inner_product(const dcs_mixture *mix, const work *w, int i, int k, int p)
+{
+  int a = w->active[i], b = w->active[k];
+  return w->beta[a] * w->beta[b] * mix->gram[a * mix->k_padded + b] + w->alpha[a] * w->alpha[b] * w->x2[p] +
+         w->alpha[a] * w->beta[b] * w->y[b][p] + w->alpha[b] * w->beta[a] * w->y[a][p];
+}
+
+/** g_i = sum_k r_k G_ik for unequal component variances; G goes to the factor's place. */
+static void gram_general(const dcs_posterior *post)
 {
   const dcs_mixture *mix = post->target->data;
   work *w = post->data;
-  dcs_vec *f = w->factor[p];
-  int n = w->n, order = w->order, kp = mix->k_padded;
-  dcs_vec total = {};
-  for (int i = 0; i < n; i++) {
-    int a = w->active[i];
-    dcs_vec g = {};
-    for (int k = 0; k < n; k++) {
-      int b = w->active[k];
-      dcs_vec inner = dcs_vec_set(w->beta[a] * w->beta[b] * mix->gram[a * kp + b]);
-      if (!mix->same_s2)
-        inner += w->alpha[a] * w->alpha[b] * w->x2[p] + w->alpha[a] * w->beta[b] * w->y[b][p] +
-                 w->alpha[b] * w->beta[a] * w->y[a][p];
-      g += w->r[k][p] * inner;
-      if (k <= i) f[i * order + k] = inner;
+  dcs_tile_dots(mix->k_padded, post->target->d, mix->mu_t, w->xc, w->y);
+  for (int i = 0; i < w->n; i++)
+    for (int p = 0; p < DCS_VECS; p++) {
+      dcs_vec g = {};
+      for (int k = 0; k < w->n; k++) {
+        dcs_vec inner = inner_product(mix, w, i, k, p);
+        g += w->r[k][p] * inner;
+        if (k <= i) w->factor[p][i * w->order + k] = inner;
+      }
+      w->g[i][p] = g;
     }
-    w->g[i][p] = g;
-    total += w->r[i][p] * g;
-  }
+}
+
+/** The same for equal variances, where G = beta^2 (mu_i . mu_k) is one table for all particles. */
+static void gram_equal(const dcs_posterior *post)
+{
+  const dcs_mixture *mix = post->target->data;
+  work *w = post->data;
+  int n = w->n, padded = dcs_tile_padded(n);
+  double beta2 = w->beta[0] * w->beta[0];
   for (int i = 0; i < n; i++) {
-    w->g[i][p] = w->u[i][p] * (w->g[i][p] - 0.5 * total);
-    for (int k = 0; k <= i; k++) {
-      dcs_vec *e = &f[i * order + k];
-      *e = w->u[i][p] * w->u[k][p] * *e - (w->g[i][p] * w->u[k][p] + w->u[i][p] * w->g[k][p]);
-    }
-    f[i * order + i] += 1.0;
+    const double *gram = &mix->gram[w->active[i] * mix->k_padded];
+    for (int k = 0; k < padded; k++) w->table[i * padded + k] = k < n ? beta2 * gram[w->active[k]] : 0;
   }
+  dcs_tile_dots(padded, n, w->table, w->r, w->g);
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k <= i; k++)
+      for (int p = 0; p < DCS_VECS; p++) w->factor[p][i * w->order + k] = dcs_vec_set(w->table[i * padded + k]);
+}
+
+/** Lower triangle of I + U^T U, [n][n]: U_i . U_j = u_i u_j (G_ij - g_i - g_j + g) with G_ij = m_i . m_j, g_i = sum r_j
+ *  G_ij and g = sum r_i g_i. */
+static void gram_matrix(const dcs_posterior *post)
+{
+  work *w = post->data;
+  row total = {};
+  if (((const dcs_mixture *)post->target->data)->same_s2)
+    gram_equal(post);
+  else
+    gram_general(post);
+  for (int i = 0; i < w->n; i++)
+    for (int p = 0; p < DCS_VECS; p++) total[p] += w->r[i][p] * w->g[i][p];
+  for (int i = 0; i < w->n; i++)
+    for (int p = 0; p < DCS_VECS; p++) w->g[i][p] = w->u[i][p] * (w->g[i][p] - 0.5 * total[p]);
+  for (int i = 0; i < w->n; i++)
+    for (int p = 0; p < DCS_VECS; p++) {
+      dcs_vec *restrict f = w->factor[p] + i * w->order, u = w->u[i][p], g = w->g[i][p];
+      for (int k = 0; k <= i; k++) f[k] = u * w->u[k][p] * f[k] - (g * w->u[k][p] + u * w->g[k][p]);
+      f[i] += 1.0;
+    }
 }
 
 /** Lower triangle of I + U U^T, [d][d]. */
-static void coordinate_matrix(dcs_posterior *post, int p)
+static void coordinate_matrix(dcs_posterior *post)
 {
   const dcs_mixture *mix = post->target->data;
   work *w = post->data;
-  dcs_vec *f = w->factor[p];
   const row *m = (const row *)post->m;
   int d = post->target->d, order = w->order;
   for (int i = 0; i < d; i++)
-    for (int k = 0; k <= i; k++) f[i * order + k] = dcs_vec_set(i == k);
+    for (int k = 0; k <= i; k++)
+      for (int p = 0; p < DCS_VECS; p++) w->factor[p][i * order + k] = dcs_vec_set(i == k);
   for (int n = 0; n < w->n; n++) {
     int j = w->active[n];
-    for (int i = 0; i < d; i++) {
-      w->direction[i][p] = w->u[n][p] * (w->alpha[j] * w->xc[i][p] + w->beta[j] * mix->mu[j * d + i] -
-                                         (m[i][p] - post->target->mean[i]));
-      for (int k = 0; k <= i; k++) f[i * order + k] += w->direction[i][p] * w->direction[k][p];
-    }
+    row weight;
+    for (int p = 0; p < DCS_VECS; p++) weight[p] = w->b * w->inverse_scale[p] * w->r[n][p];
+    for (int i = 0; i < d; i++)
+      for (int p = 0; p < DCS_VECS; p++) {
+        w->direction[i][p] =
+            w->alpha[j] * w->xc[i][p] + w->beta[j] * mix->mu[j * d + i] - (m[i][p] - post->target->mean[i]);
+        dcs_vec scaled = weight[p] * w->direction[i][p];
+        for (int k = 0; k <= i; k++) w->factor[p][i * order + k] += scaled * w->direction[k][p];
+      }
   }
 }
 
 void dcs_mixture_factor(dcs_posterior *post, double a, double b, double *log_det)
 {
-  const dcs_mixture *mix = post->target->data;
   work *w = post->data;
-  int d = post->target->d;
-  w->a = a;
+  int d = post->target->d, size = factor_size(w->n, d);
+  row *out = (row *)log_det, log_factor = {}, scale;
   w->b = b;
   w->gram_form = prefers_gram(w->n, d);
-  int size = factor_size(w->n, d);
   w->order = dcs_chol_order(size);
-  if (!mix->same_s2 && w->gram_form) dcs_tile_dots(mix->k_padded, d, mix->mu_t, w->xc, w->y);
   for (int p = 0; p < DCS_VECS; p++) {
-    w->scale[p] = a + b * w->noise_variance[p];
-    dcs_vec ratio = b / w->scale[p];
-    for (int i = 0; i < w->n; i++) w->u[i][p] = dcs_vec_sqrt(w->r[i][p] * ratio);
-    dcs_vec *out = &((dcs_vec *)log_det)[p];
-    *out = d * dcs_vec_log(w->scale[p]);
-    if (size == 0) continue;
-    if (w->gram_form)
-      gram_matrix(post, p);
-    else
-      coordinate_matrix(post, p);
-    for (int i = size; i < w->order; i++)
-      for (int k = 0; k <= i; k++) w->factor[p][i * w->order + k] = dcs_vec_set(i == k);
-    *out += dcs_chol_factor(w->order, w->order, w->factor[p]);
+    scale[p] = a + b * w->noise_variance[p];
+    w->inverse_scale[p] = 1.0 / scale[p];
   }
+  if (size > 0) {
+    if (w->gram_form) {
+      for (int i = 0; i < w->n; i++)
+        for (int p = 0; p < DCS_VECS; p++) w->u[i][p] = dcs_vec_sqrt(w->r[i][p] * (b * w->inverse_scale[p]));
+      gram_matrix(post);
+    } else {
+      coordinate_matrix(post);
+    }
+    for (int i = size; i < w->order; i++)
+      for (int k = 0; k <= i; k++)
+        for (int p = 0; p < DCS_VECS; p++) w->factor[p][i * w->order + k] = dcs_vec_set(i == k);
+    dcs_chol_factor(w->order, w->order, w->factor, log_factor);
+  }
+  for (int p = 0; p < DCS_VECS; p++) (*out)[p] = d * dcs_vec_log(scale[p]) + log_factor[p];
 }
 
 void dcs_mixture_solve(dcs_posterior *post, const double *v, double *out)
@@ -346,14 +384,13 @@ void dcs_mixture_solve(dcs_posterior *post, const double *v, double *out)
   row *x = (row *)out;
   if (w->order == 0) {
     for (int i = 0; i < d; i++)
-      for (int p = 0; p < DCS_VECS; p++) x[i][p] = in[i][p] / w->scale[p];
+      for (int p = 0; p < DCS_VECS; p++) x[i][p] = in[i][p] * w->inverse_scale[p];
     return;
   }
   if (!w->gram_form) { /* the factor is d x d, padded rows must be zero */
-    for (int p = 0; p < DCS_VECS; p++) {
-      for (int i = 0; i < w->order; i++) w->scratch[i][p] = i < d ? in[i][p] / w->scale[p] : dcs_vec_set(0);
-      dcs_chol_solve(w->order, w->order, w->factor[p], DCS_VECS, &w->scratch[0][p]);
-    }
+    for (int i = 0; i < w->order; i++)
+      for (int p = 0; p < DCS_VECS; p++) w->scratch[i][p] = i < d ? in[i][p] * w->inverse_scale[p] : dcs_vec_set(0);
+    dcs_chol_solve(w->order, w->order, w->factor, w->scratch);
     memcpy(x, w->scratch, (size_t)d * sizeof *x);
     return;
   }
@@ -361,13 +398,12 @@ void dcs_mixture_solve(dcs_posterior *post, const double *v, double *out)
   project(post, in, w->scratch);
   for (int i = 0; i < w->order; i++)
     for (int p = 0; p < DCS_VECS; p++) w->scratch[i][p] = i < w->n ? w->u[i][p] * w->scratch[i][p] : dcs_vec_set(0);
-  for (int p = 0; p < DCS_VECS; p++) {
-    dcs_chol_solve(w->order, w->order, w->factor[p], DCS_VECS, &w->scratch[0][p]);
-    for (int i = 0; i < w->n; i++) w->scratch[i][p] *= w->u[i][p];
-  }
+  dcs_chol_solve(w->order, w->order, w->factor, w->scratch);
+  for (int i = 0; i < w->n; i++)
+    for (int p = 0; p < DCS_VECS; p++) w->scratch[i][p] *= w->u[i][p];
   expand(post, w->scratch, w->direction);
   for (int i = 0; i < d; i++)
-    for (int p = 0; p < DCS_VECS; p++) x[i][p] = (in[i][p] - w->direction[i][p]) / w->scale[p];
+    for (int p = 0; p < DCS_VECS; p++) x[i][p] = (in[i][p] - w->direction[i][p]) * w->inverse_scale[p];
 }
 
 /** X_u given component j and X_sigma = x: N(mu_j + rho (x - mu_j), rho (sigma^2 - u^2) I), rho = (s_j^2 + u^2)/v_j. */

@@ -128,6 +128,38 @@ static void factors(void **state)
   assert_int_equal(bad, 0);
 }
 
+/** Every sampler from every initial law on a normal target, where the closed form is exact. sigma_max is small enough
+ * for the initial law to matter. */
+static void normal_target(void **state)
+{
+  (void)state;
+  const double variance[] = {4, 1}, mean[] = {1, -2};
+  const dcs_estimator *ratio = dcs_estimator_find("ratio"), *closed = dcs_estimator_find("gaussian");
+  int bad = 0;
+  for (int i = 0; dcs_sampler_at(i) != NULL; i++)
+    for (dcs_init init = DCS_INIT_EXACT; init <= DCS_INIT_MEAN; init++) {
+      dcs_estimate e[DCS_SUMS_MAX], exact[DCS_SUMS_MAX];
+      dcs_target *target =
+          make_target("gaussian", (setting[]){{"variance", 2, 1, variance}, {"mean", 2, 1, mean}, {0}});
+      dcs_problem problem = make_problem(target, (setup){.sampler = dcs_sampler_at(i)->name,
+                                                         .sigma_max = 3,
+                                                         .delta = 0.04,
+                                                         .steps = 32,
+                                                         .lambda = 0.5,
+                                                         .init = init,
+                                                         .seed = 3});
+      run_estimator(closed, &problem, (dcs_stop){1, 1}, exact, NULL);
+      run_estimator(ratio, &problem, (dcs_stop){0.05, 1e7}, e, NULL);
+      printf("  %s, init %d\n", dcs_sampler_at(i)->name, (int)init);
+      bad += compare("kl", e[0], exact[quantity_of(closed, "kl")].value, 3.5);
+      bad += compare("kl_rev", e[1], exact[quantity_of(closed, "kl_rev")].value, 3.5);
+      bad += compare("chi2", e[2], exact[quantity_of(closed, "chi2")].value, 3.5);
+      bad += compare("mean_ratio", e[3], 1, 4);
+      dcs_problem_destroy(&problem);
+    }
+  assert_int_equal(bad, 0);
+}
+
 /** The error bar itself: over 200 seeds the variance of z must lie in [0.6, 1.4] (four standard deviations of a
  * chi-square with 199 degrees of freedom over 199), its mean in +-4/sqrt(200). */
 static void error_bars(const char *sampler, int steps)
@@ -232,6 +264,7 @@ int main(void)
   const struct CMUnitTest tests[] = {cmocka_unit_test(two_point),
                                      cmocka_unit_test(asymmetric_pair),
                                      cmocka_unit_test(factors),
+                                     cmocka_unit_test(normal_target),
                                      cmocka_unit_test(error_bars_noisy),
                                      cmocka_unit_test(error_bars_deterministic),
                                      cmocka_unit_test(expansion_is_unbiased),

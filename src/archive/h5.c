@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/write.h"
+
 /** Behind the last byte of HDF5, where its readers do not look: a checksum over all of it. HDF5 1.10 can crash on a
  *  damaged file, so damage is found before HDF5 sees the file. A tool that rewrites the file drops the tail; such a
  * file is still read, and its data still meet the checksums of HDF5 and the data digest. */
@@ -137,18 +139,6 @@ dcs_status dcs_h5_open(dcs_h5 *h5, const char *path, dcs_error *err)
   return DCS_OK;
 }
 
-static bool write_all(int fd, const char *p, size_t n)
-{
-  while (n > 0) {
-    ssize_t done = write(fd, p, n);
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return false;
-    p += done;
-    n -= (size_t)done;
-  }
-  return true;
-}
-
 /** The new name itself is on the disk only when the directory is. */
 static dcs_status sync_parent(dcs_h5 *h5)
 {
@@ -188,7 +178,7 @@ dcs_status dcs_h5_save(dcs_h5 *h5)
   memcpy(tail.magic, tail_magic, sizeof tail_magic);
   fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   made = fd >= 0;
-  if (!made || !write_all(fd, image, (size_t)size) || !write_all(fd, (const char *)&tail, sizeof tail) ||
+  if (!made || !dcs_write_all(fd, image, (size_t)size) || !dcs_write_all(fd, (const char *)&tail, sizeof tail) ||
       fsync(fd) != 0) {
     DCS_TRY(dcs_fail(h5->err, DCS_EIO, "%s: cannot write: %s", temporary, strerror(errno)));
   }
@@ -206,4 +196,20 @@ done:
   dcs_free(&image);
   dcs_free(&temporary);
   return st;
+}
+
+hid_t dcs_h5_memory_type(dcs_h5_kind kind, hid_t stored)
+{
+  switch (kind) {
+  case DCS_H5_F64:
+    return H5Tcopy(H5T_NATIVE_DOUBLE);
+  case DCS_H5_I64:
+    return H5Tcopy(H5T_NATIVE_INT64);
+  case DCS_H5_I32:
+    return H5Tcopy(H5T_NATIVE_INT32);
+  case DCS_H5_U64:
+    return H5Tcopy(H5T_NATIVE_UINT64);
+  default:
+    return H5Tcopy(stored);
+  }
 }

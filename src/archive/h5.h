@@ -81,4 +81,7 @@ DCS_NODISCARD dcs_status dcs_h5_get_attribute_u64(dcs_h5 *h5, hid_t where, const
 /** All text attributes of a group as "key\tvalue\n" lines, in the order they were made. */
 DCS_NODISCARD dcs_status dcs_h5_get_attributes(dcs_h5 *h5, hid_t group, char **lines);
 
+/** Type of an entry of this kind in memory; text is in memory as it is in the file. The caller closes it. */
+hid_t dcs_h5_memory_type(dcs_h5_kind kind, hid_t stored);
+
 #endif

@@ -188,23 +188,6 @@ dcs_status dcs_h5_look(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind *k
   return DCS_OK;
 }
 
-/** Type to read an entry of this kind into; text comes as it is stored. */
-static hid_t memory_type(dcs_h5_kind kind, hid_t stored)
-{
-  switch (kind) {
-  case DCS_H5_F64:
-    return H5Tcopy(H5T_NATIVE_DOUBLE);
-  case DCS_H5_I64:
-    return H5Tcopy(H5T_NATIVE_INT64);
-  case DCS_H5_I32:
-    return H5Tcopy(H5T_NATIVE_INT32);
-  case DCS_H5_U64:
-    return H5Tcopy(H5T_NATIVE_UINT64);
-  default:
-    return H5Tcopy(stored);
-  }
-}
-
 /** Allocate and read; `width` 0 accepts text of any width and `*width_out` says which. */
 static dcs_status get(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind kind, size_t width, int64_t rows,
                       int64_t cols, void *out, size_t *width_out)
@@ -222,7 +205,7 @@ static dcs_status get(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind kin
   st = dcs_alloc((size_t)(rows * row), s.width, &buffer); /* no overflow: open_data multiplied the same numbers */
   if (st != DCS_OK) DCS_TRY(dcs_fail(h5->err, st, "%s: no memory for '%s'", h5->path, name));
   type = H5Dget_type(data);
-  memory = memory_type(kind, type);
+  memory = dcs_h5_memory_type(kind, type);
   if (rows > 0 && H5Dread(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer) < 0) {
     DCS_TRY(dcs_h5_fail(h5, DCS_ECORRUPT, name, "cannot be read"));
   }

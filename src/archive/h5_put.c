@@ -27,22 +27,6 @@ static hid_t file_type(dcs_h5_kind kind, size_t width)
   return type;
 }
 
-static hid_t memory_type(dcs_h5_kind kind, size_t width)
-{
-  switch (kind) {
-  case DCS_H5_F64:
-    return H5Tcopy(H5T_NATIVE_DOUBLE);
-  case DCS_H5_I64:
-    return H5Tcopy(H5T_NATIVE_INT64);
-  case DCS_H5_I32:
-    return H5Tcopy(H5T_NATIVE_INT32);
-  case DCS_H5_U64:
-    return H5Tcopy(H5T_NATIVE_UINT64);
-  default:
-    return file_type(kind, width);
-  }
-}
-
 dcs_status dcs_h5_group_create(dcs_h5 *h5, const char *name, hid_t *group)
 {
   hid_t create = H5Pcreate(H5P_GROUP_CREATE);
@@ -150,7 +134,7 @@ dcs_status dcs_h5_put(dcs_h5 *h5, hid_t where, const dcs_h5_var *var)
   dcs_status st = DCS_OK;
   hid_t data = H5I_INVALID_HID;
   hsize_t dims[2] = {(hsize_t)var->rows, (hsize_t)var->cols};
-  hid_t type = file_type(var->kind, var->width), memory = memory_type(var->kind, var->width);
+  hid_t type = file_type(var->kind, var->width), memory = dcs_h5_memory_type(var->kind, type);
   hid_t space = H5Screate_simple(var->cols == 0 ? 1 : 2, dims, NULL), create = layout(var);
   if (var->name[0] == 0 || strchr(var->name, '/') != NULL || strcmp(var->name, ".") == 0) {
     DCS_TRY(dcs_fail(h5->err, DCS_EARG, "%s: '%s' cannot be the name of a data set", h5->path, var->name));

@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/write.h"
+
 enum { SYNC_RECORDS = 16, SYNC_SECONDS = 1, VERSION = 1, BYTE_ORDER_MARK = 0x01020304 };
 
 typedef struct {
@@ -101,20 +103,6 @@ static dcs_status make_directory(const char *directory, dcs_error *err)
   return dcs_fail(err, DCS_EIO, "%s: is in the way of the journal directory: move it away", directory);
 }
 
-/** All bytes or an error (errno set); interrupted and short writes go on. */
-static bool write_all(int fd, const void *bytes, size_t n)
-{
-  const char *p = bytes;
-  while (n > 0) {
-    ssize_t done = write(fd, p, n);
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return false;
-    p += done;
-    n -= (size_t)done;
-  }
-  return true;
-}
-
 /** Go through a log from its start and add its good records (`records` may be NULL). One pass, one record in memory:
  *  nothing in the file decides how much is allocated. */
 static dcs_status scan(FILE *file, const char *path, uint64_t study_hash, dcs_records *records, scan_result *out,
@@ -186,7 +174,7 @@ static dcs_status keep_tail(int fd, const char *path, const scan_result *found, 
     ssize_t got = pread(fd, buffer, sizeof buffer, at);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) DCS_TRY(io_fail(err, path, "cannot read"));
-    if (!write_all(out, buffer, (size_t)got)) DCS_TRY(io_fail(err, name, "cannot keep the damaged end of a log"));
+    if (!dcs_write_all(out, buffer, (size_t)got)) DCS_TRY(io_fail(err, name, "cannot keep the damaged end of a log"));
     at += got;
   }
   if (fsync(out) != 0) DCS_TRY(io_fail(err, name, "cannot keep the damaged end of a log"));
@@ -240,7 +228,7 @@ static dcs_status roll_back(dcs_journal *journal, dcs_error *err, int code, int6
 static dcs_status write_header(dcs_journal *journal, uint64_t study_hash, dcs_error *err)
 {
   file_header header = header_create(study_hash);
-  if (!write_all(journal->fd, &header, sizeof header)) return roll_back(journal, err, errno, 0, 0);
+  if (!dcs_write_all(journal->fd, &header, sizeof header)) return roll_back(journal, err, errno, 0, 0);
   journal->length = sizeof header;
   return DCS_OK;
 }
@@ -291,7 +279,7 @@ dcs_status dcs_journal_append(dcs_journal *journal, const dcs_record *record, dc
 {
   frame f = {.length = sizeof f.payload, .payload = *record};
   f.crc = frame_crc(&f);
-  if (!write_all(journal->fd, &f, sizeof f)) return roll_back(journal, err, errno, journal->length, journal->count);
+  if (!dcs_write_all(journal->fd, &f, sizeof f)) return roll_back(journal, err, errno, journal->length, journal->count);
   journal->length += (int64_t)sizeof f;
   journal->count++;
   struct timespec now;

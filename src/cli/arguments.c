@@ -113,6 +113,15 @@ static dcs_status unknown(const dcs_nearest *nearest, const char *path, const ch
                   nearest->name != NULL ? nearest->name : "none");
 }
 
+error_t dcs_cli_result_file(int key, char *arg, const struct argp_state *state, const char **path)
+{
+  if (key == ARGP_KEY_NO_ARGS) return dcs_cli_usage(state, "no result file given");
+  if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
+  if (state->arg_num > 0) return dcs_cli_usage(state, "one result file at a time, not also '%s'", arg);
+  *path = arg;
+  return 0;
+}
+
 dcs_status dcs_cli_check_metric(const dcs_result *result, const char *path, const char *name, dcs_error *err)
 {
   dcs_nearest nearest = {.word = name};

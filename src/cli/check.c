@@ -54,14 +54,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   case 's':
     o->store = true;
     return 0;
-  case ARGP_KEY_ARG:
-    if (state->arg_num > 0) return dcs_cli_usage(state, "one result file at a time, not also '%s'", arg);
-    o->path = arg;
-    return 0;
-  case ARGP_KEY_NO_ARGS:
-    return dcs_cli_usage(state, "no result file given");
   default:
-    return ARGP_ERR_UNKNOWN;
+    return dcs_cli_result_file(key, arg, state, &o->path);
   }
 }
 

@@ -43,16 +43,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   case 'o':
     o->output = arg;
     return 0;
-  case ARGP_KEY_ARG:
-    if (state->arg_num > 0) return dcs_cli_usage(state, "one result file at a time, not also '%s'", arg);
-    o->path = arg;
-    return 0;
-  case ARGP_KEY_NO_ARGS:
-    return dcs_cli_usage(state, "no result file given");
   case ARGP_KEY_SUCCESS:
     return o->csv == o->json ? dcs_cli_usage(state, "choose one of --csv and --json") : 0;
   default:
-    return ARGP_ERR_UNKNOWN;
+    return dcs_cli_result_file(key, arg, state, &o->path);
   }
 }
 

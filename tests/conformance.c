@@ -15,7 +15,7 @@ typedef struct {
 } tile;
 
 /** P(|z| > 6) = 2e-9 for each of the about 2e4 numbers compared in all targets and levels: a right law fails a given
- * seed with probability 4e-5. Seeds are fixed and never retried. */
+ *  seed with probability 4e-5. Seeds are fixed and never retried. */
 #define Z_LIMIT 6.0
 
 /** sum of e = v - E v and of e^2: under the null hypothesis z = sum/sqrt(square) is standard normal. */
@@ -112,8 +112,8 @@ static const double difference_weight[POINTS] = {1.0 / 12, -8.0 / 12, 8.0 / 12, 
 
 /** log q along a line is a log-sum-exp of parabolas whose slopes differ by S = |mu_i - mu_j|/v <= 200 in the sample
  *  targets at sigma >= 0.1. With h = 1e-3 sigma, h S <= 0.02, the truncation S (h S)^4/200 is below 2e-8/sigma; below
- * that level only places between two modes are worse, where no draw falls. Rounding of log q, about 1e3 DBL_EPSILON,
- * over h is 2e-10/sigma. */
+ *  that level only places between two modes are worse, where no draw falls. Rounding of log q, about 1e3 DBL_EPSILON,
+ *  over h is 2e-10/sigma. */
 #define DIFFERENCE_STEP 1e-3
 #define DIFFERENCE_TOLERANCE 1e-7
 
@@ -299,7 +299,7 @@ static double check_identities(const dcs_target *target, double sigma)
 #define BRIDGE_RATIO 0.6 /**< u/sigma: both halves of the formulas below matter */
 
 /** Given X_0 and X_sigma = x, X_u is N(X_0 + rho (x - X_0), u^2 (1 - rho) I), rho = u^2/sigma^2; hence given x alone
- * its mean is m + rho (x - m) and its covariance (1 - rho)^2 C + u^2 (1 - rho) I. */
+ *  its mean is m + rho (x - m) and its covariance (1 - rho)^2 C + u^2 (1 - rho) I. */
 static double check_bridge_at(const dcs_target *target, double sigma)
 {
   tile x, v, xu;

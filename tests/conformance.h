@@ -3,8 +3,8 @@
 /** What every target law must satisfy at every level, whatever it is.
  *
  *  A check returns its worst deviation divided by the tolerance of that deviation: at most 1 passes, anything that is
- * not a number counts as INFINITY. It sees the law through target/target.h only, so it runs on a deliberately wrong law
- * just as well. */
+ *  not a number counts as INFINITY. It sees the law through target/target.h only, so it runs on a deliberately wrong
+ *  law just as well. */
 #include "target/target.h"
 
 enum {

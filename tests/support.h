@@ -28,7 +28,7 @@ typedef struct {
 dcs_problem make_problem(dcs_target *target, setup s);
 
 /** Plan, run all blocks, plan again ... as `dcs run` does on one rank; estimates [estimator->count]. Returns how it
- * ended; `design` (may be NULL) is the last one. */
+ *  ended; `design` (may be NULL) is the last one. */
 dcs_next run_estimator(const dcs_estimator *estimator, const dcs_problem *problem, dcs_stop stop,
                        dcs_estimate *estimates, dcs_design *design);
 

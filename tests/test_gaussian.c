@@ -39,8 +39,8 @@ static FILE *open_reference(const char *name)
 }
 
 /** Every row of a file of KL and W2, to a relative tolerance plus `rounding` times the recursion's own error, which is
- * about 4 N DBL_EPSILON in V/Q - 1 = e when it is done in double precision: KL = e^2/4 carries e/2 of it, W2 ~ e
- * sqrt(Q)/2 half. */
+ *  about 4 N DBL_EPSILON in V/Q - 1 = e when it is done in double precision: KL = e^2/4 carries e/2 of it, W2 ~ e
+ *  sqrt(Q)/2 half. */
 static void compare_file(const char *name, double tolerance, double rounding)
 {
   char line[512];

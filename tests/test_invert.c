@@ -1,5 +1,5 @@
 /* metric/invert: on every sample target and sampler, coarse steps included, the place found is mapped back, and the log
- * ratio is that of its definition with a dense Jacobian. */
+ *  ratio is that of its definition with a dense Jacobian. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /** Journals: what was appended comes back bit for bit; whatever happens to the end of a file, the good records before
- * it stay and nothing false is read. Every comparison is exact. */
+ *  it stay and nothing false is read. Every comparison is exact. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -228,7 +228,7 @@ static void test_order(void **state)
 }
 
 /** No room for half a record: it is cut off again, the message says what to do, and appending goes on once there is
- * room. */
+ *  room. */
 static void test_disk_full(void **state)
 {
   (void)state;

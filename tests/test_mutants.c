@@ -1,5 +1,5 @@
 /* The suite can fail: deliberate mistakes in a law, in the step table and in the use of random streams, each of which
- * must turn a named check red that the right code passes. */
+ *  must turn a named check red that the right code passes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -234,8 +234,8 @@ static dcs_step shifted_step(double sigma, double sigma_next, double sigma_after
 static const dcs_sampler shifted = {.name = "shifted", .step = shifted_step};
 
 /** The ratio estimator against the reference: |KL - exact| over 3.5 standard errors, |mean ratio - 1| over 4, each plus
- * its bias bound; the larger one. An error bar wider than half of the exact value is no agreement. P = 5e-4 that the
- * right code is above 1; the seed is fixed and never retried. */
+ *  its bias bound; the larger one. An error bar wider than half of the exact value is no agreement. P = 5e-4 that the
+ *  right code is above 1; the seed is fixed and never retried. */
 static double ratio_disagreement(mistake kind, const dcs_sampler *sampler)
 {
   const dcs_estimator *estimator = dcs_estimator_find("ratio");

@@ -98,7 +98,7 @@ static void test_lane_helpers(void **state)
 enum { N_MAX = 70, ORDER_MAX = 72, STRIDE = ORDER_MAX + 3 };
 
 /** A different random matrix B B^T + n I in each lane of vector p: condition number below 10. The upper half and what
- * lies beyond the padding hold NAN: nobody may use them. */
+ *  lies beyond the padding hold NAN: nobody may use them. */
 static void fill(int n, int p, gsl_matrix *dense[DCS_VEC], dcs_vec *a)
 {
   int order = dcs_chol_order(n);

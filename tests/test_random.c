@@ -1,5 +1,5 @@
 /* Module random: known answers of Philox, the vector code against the scalar one, separation of streams, and the laws
- * of uniforms and normals at a fixed seed. */
+ *  of uniforms and normals at a fixed seed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -104,7 +104,7 @@ static int compare_words(const void *a, const void *b)
 enum { KEYS = (DCS_PURPOSE_BOOTSTRAP + 1) * 40 * 40 * 3 };
 
 /** Seeds, purposes, points and forks, alone and together, never give the same key. A coincidence of 3e4 keys of 64
- * bits has probability 3e-11. */
+ *  bits has probability 3e-11. */
 static void test_streams_are_apart(void **state)
 {
   (void)state;
@@ -147,7 +147,7 @@ static void test_addresses_are_apart(void **state)
 }
 
 /** Pair j of the normals is Box-Muller of the uniforms of index j: vector log (3.5 ULP), square root, sine and cosine
- * (3.5 ULP of a value up to 1) and the rounding of 2 pi u. */
+ *  (3.5 ULP of a value up to 1) and the rounding of 2 pi u. */
 static void test_normals_are_box_muller(void **state)
 {
   (void)state;
@@ -292,7 +292,7 @@ static void test_normals_are_independent(void **state)
 }
 
 /** FNV-1a of nothing is its offset basis and of "a" 0xaf63dc4c8601ec8c (its authors' test vectors); both then go
- * through the bijective finaliser. Names in files depend on these numbers. */
+ *  through the bijective finaliser. Names in files depend on these numbers. */
 static void test_hash(void **state)
 {
   (void)state;

@@ -94,7 +94,7 @@ static const dcs_estimator *sampling_estimator(int *q)
 }
 
 /** New point whose kl is measured: `blocks` blocks of SAMPLES normal samples of mean `value` such that the standard
- * error of the mean is rel_error * value. kl is 3 times the raw mean, as for a product of 3 copies. */
+ *  error of the mean is rel_error * value. kl is 3 times the raw mean, as for a product of 3 copies. */
 static int64_t add_measured(fixture *f, char *name, double dim, double n_steps, double value, double rel_error,
                             int blocks)
 {
@@ -203,7 +203,7 @@ static void check_interval(int blocks)
   /* Binomial(300, 0.95) has mean 285 and standard deviation 3.8; 4 of them down. Upwards the width decides. */
   assert_in_range(covered, 270, SEEDS);
   /* 2 * 1.96 sd of the slope. A standard error from 64 blocks samples is good to 1/sqrt(2 n), a percentile of 2000 to
-   * 3%, both averaged over 300 seeds; what is left is the curvature of the log and the batches' finite number: 2%. */
+   *  3%, both averaged over 300 seeds; what is left is the curvature of the log and the batches' finite number: 2%. */
   double sd = rel_error / sqrt(spread);
   if (fabs(width / (2 * 1.960 * sd) - 1) > 0.02) fail_msg("width %g, expected %g", width, 2 * 1.960 * sd);
   if (fabs(width_upper / (1.645 * sd) - 1) > 0.02) fail_msg("one-sided %g, expected %g", width_upper, 1.645 * sd);

@@ -129,7 +129,7 @@ static void factors(void **state)
 }
 
 /** Every sampler from every initial law on a normal target, where the closed form is exact. sigma_max is small enough
- * for the initial law to matter. */
+ *  for the initial law to matter. */
 static void normal_target(void **state)
 {
   (void)state;
@@ -161,7 +161,7 @@ static void normal_target(void **state)
 }
 
 /** The error bar itself: over 200 seeds the variance of z must lie in [0.6, 1.4] (four standard deviations of a
- * chi-square with 199 degrees of freedom over 199), its mean in +-4/sqrt(200). */
+ *  chi-square with 199 degrees of freedom over 199), its mean in +-4/sqrt(200). */
 static void error_bars(const char *sampler, int steps)
 {
   enum { SEEDS = 200 };
@@ -227,7 +227,7 @@ static void expansion_is_unbiased(void **state)
 }
 
 /** Far too few steps: the weights that carry the mass are never seen, E r = 1 fails, and no error is claimed to be
- * known. */
+ *  known. */
 static void missing_mass_is_admitted(void **state)
 {
   (void)state;

@@ -309,7 +309,7 @@ static void test_same_bytes(void **state)
 }
 
 /** Without the checksum behind it, a file meets HDF5's checksums and the digest: still nothing wrong passes. The bits
- * are those of the compressed data, found by their gzip header (HDF5 itself is not safe against damage elsewhere). */
+ *  are those of the compressed data, found by their gzip header (HDF5 itself is not safe against damage elsewhere). */
 static void test_flipped_data_without_tail(void **state)
 {
   (void)state;

@@ -1,5 +1,5 @@
 /* Module sampler: every row of the step table against its formula in long double, fixed points, the run against the
- * exact recursion on a normal law. */
+ *  exact recursion on a normal law. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ typedef struct {
 static long double ou_length(long double s, long double t) { return 0.5L * log1pl((s * s - t * t) / (1 + t * t)); }
 
 /** B and c^2 of one step s -> t, `after` being the level that follows: the definitions, not the library's
- * rearrangements. tau = s^2/(1 + s^2). */
+ *  rearrangements. tau = s^2/(1 + s^2). */
 static coefficients definition(const char *name, long double s, long double t, long double after, long double lambda)
 {
   long double h = ou_length(s, t), h_next = ou_length(t, after);

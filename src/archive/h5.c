@@ -12,7 +12,7 @@
 
 /** Behind the last byte of HDF5, where its readers do not look: a checksum over all of it. HDF5 1.10 can crash on a
  *  damaged file, so damage is found before HDF5 sees the file. A tool that rewrites the file drops the tail; such a
- * file is still read, and its data still meet the checksums of HDF5 and the data digest. */
+ *  file is still read, and its data still meet the checksums of HDF5 and the data digest. */
 typedef struct {
   char magic[8];
   uint64_t size; /**< bytes before the tail */
@@ -77,7 +77,7 @@ dcs_status dcs_h5_create(dcs_h5 *h5, const char *path, dcs_error *err)
   hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
   unsigned order = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED; /* netCDF-4 asks for it */
   /* The oldest superblock every reader knows (the image function of HDF5 1.10 spoils the checksum of newer ones);
-   * objects that track creation order get headers with checksums all the same. */
+   *  objects that track creation order get headers with checksums all the same. */
   if (H5Pset_fapl_core(access, GROWTH, false) < 0 ||
       H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18) < 0 ||
       H5Pset_link_creation_order(create, order) < 0 || H5Pset_attr_creation_order(create, order) < 0 ||

@@ -3,8 +3,8 @@
 /** The part of HDF5 that result files use; private to src/archive.
  *
  *  Writing goes to an image in memory, and dcs_h5_save alone touches the disk: a full disk is then met by our own
- * write(), not by HDF5 while it closes a half-written file. Reading trusts nothing: kind, shape and storage of a data
- * set are checked before memory is reserved, and links that leave the file are refused. Every failure is one line,
+ *  write(), not by HDF5 while it closes a half-written file. Reading trusts nothing: kind, shape and storage of a data
+ *  set are checked before memory is reserved, and links that leave the file are refused. Every failure is one line,
  *  "FILE: DATASET: what (HDF5's own words)"; HDF5 itself prints nothing while a dcs_h5 is open. Not collective. */
 #include <hdf5.h>
 

@@ -4,10 +4,10 @@
  *
  *  File: header (magic "dcsjrnl\n", format version, byte-order mark, sizeof(dcs_record), study hash, CRC-32), then
  *  records (length, CRC-32 over length and payload, payload). One write() per record, fdatasync every 16 records or
- * when a second has passed, and on close. Reading takes every rNUMBER.log in the directory, whatever the rank count
- * was; a torn or damaged tail ends that file's list, and the bytes after the last good record are cut when the file is
- * next opened for appending (what was cut is kept as NAME.log.cut-N if it is not a plain torn record of this study).
- * Not collective. */
+ *  when a second has passed, and on close. Reading takes every rNUMBER.log in the directory, whatever the rank count
+ *  was; a torn or damaged tail ends that file's list, and the bytes after the last good record are cut when the file is
+ *  next opened for appending (what was cut is kept as NAME.log.cut-N if it is not a plain torn record of this study).
+ *  Not collective. */
 #include "archive/record.h"
 
 typedef struct dcs_journal dcs_journal;
@@ -23,11 +23,11 @@ DCS_NODISCARD dcs_status dcs_journal_flush(dcs_journal *journal, dcs_error *err)
 dcs_status dcs_journal_close(dcs_journal **journal, dcs_error *err);
 
 /** Add all good records of all logs in the directory. A missing directory is no records. `n_cut` (may be NULL) counts
- * files with a bad tail. DCS_EMISMATCH names the log of another study; nothing is changed on disk. */
+ *  files with a bad tail. DCS_EMISMATCH names the log of another study; nothing is changed on disk. */
 DCS_NODISCARD dcs_status dcs_journal_read(const char *directory, uint64_t study_hash, dcs_records *records, int *n_cut,
                                           dcs_error *err);
 /** Remove all logs, what was cut from them, the lock and the directory (after the result file is safely in place). A
- * file that is not ours stays, and the directory with it. */
+ *  file that is not ours stays, and the directory with it. */
 DCS_NODISCARD dcs_status dcs_journal_remove(const char *directory, dcs_error *err);
 
 /** Advisory lock on DIRECTORY/lock (flock: it dies with its owner). DCS_EBUSY: another run holds it. Call with the

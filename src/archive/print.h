@@ -12,7 +12,7 @@ const char *dcs_point_status_word(int status);
 void dcs_print_csv(const dcs_result *result, FILE *out);
 
 /** One object: study, its columns and metrics with units, and `points`, an array of objects. Missing and infinite
- * numbers are null. `metric` restricts the metrics to one; NULL: all. */
+ *  numbers are null. `metric` restricts the metrics to one; NULL: all. */
 void dcs_print_json(const dcs_result *result, const char *metric, FILE *out);
 
 #endif

@@ -4,7 +4,7 @@
  *
  *  A result is a pure function of (study, records); the file adds /provenance. Flat dimension `point`; layout in
  *  README.md ("How to read a result"). Every data set carries units, long_name and source; object times off;
- * fletcher32. */
+ *  fletcher32. */
 #include "archive/record.h"
 #include "study/study.h"
 
@@ -47,7 +47,7 @@ typedef struct {
 void dcs_result_destroy(dcs_result **result);
 
 /** Write PATH.tmp, close, fsync, rename to PATH, fsync the directory. On failure PATH is as it was, PATH.tmp is removed
- * and the message says why. One rank calls it. */
+ *  and the message says why. One rank calls it. */
 DCS_NODISCARD dcs_status dcs_result_write(const char *path, const dcs_result *result, dcs_error *err);
 
 /** Read everything back, checking format version, sizes, ranges, checksums: files are untrusted. DCS_EIO, DCS_ECORRUPT.
@@ -63,7 +63,7 @@ int dcs_result_metric_find(const dcs_result *result, const char *name);
 int dcs_result_column_find(const dcs_result *result, const char *name);
 
 /** Tables for /fits and /claims: text columns and number columns of equal length. Replaces the group of that name
- * (read, write to PATH.tmp, rename: never in place). */
+ *  (read, write to PATH.tmp, rename: never in place). */
 typedef struct {
   int n_columns;
   int64_t n_rows;

@@ -4,7 +4,7 @@
  *
  *  Each law (schedule, ...) owns one constant table of dcs_param_def. That table is schema, range check, default, help
  *  text and canonical order at once: src/study fills a dcs_params from YAML by it, `dcs list` prints it, the result
- * file stores it. Lower modules only read values. */
+ *  file stores it. Lower modules only read values. */
 #include "base/status.h"
 
 typedef enum {

@@ -12,8 +12,8 @@ bool dcs_cli_parse(const struct argp *argp, int argc, char **argv, bool silent, 
 /** In place of argp_error, in a parser: `return dcs_cli_usage(state, ...)`. */
 error_t dcs_cli_usage(const struct argp_state *state, const char *format, ...) DCS_PRINTF(2, 3);
 
-/** For the default branch of a parser: takes the one result file of a subcommand into `*path`, in place of ARGP_KEY_ARG and
- *  ARGP_KEY_NO_ARGS. */
+/** For the default branch of a parser: takes the one result file of a subcommand into `*path`, in place of ARGP_KEY_ARG
+ *  and ARGP_KEY_NO_ARGS. */
 error_t dcs_cli_result_file(int key, char *arg, const struct argp_state *state, const char **path);
 
 /** DCS_EUSAGE with the nearest valid name unless the result at `path` has that metric. */

@@ -98,7 +98,7 @@ static bool check_errors(const dcs_result *r)
 }
 
 /** The mean of the density ratio is 1 whatever the sampler does; few points may lie beyond 3 standard errors (1 in
- * 370). */
+ *  370). */
 static bool check_ratio(const dcs_result *r)
 {
   tally t = {0};
@@ -151,7 +151,7 @@ static bool check_bounds(const dcs_result *r)
 }
 
 /** Blocks 0, 1, ... of one phase of (point, estimator) hold n samples together; later ones may have been left over from
- * a stricter stopping rule. The records are sorted. */
+ *  a stricter stopping rule. The records are sorted. */
 static bool blocks_give(const dcs_result *r, uint64_t point, uint64_t estimator, int64_t n)
 {
   dcs_record wanted = {.point = point, .estimator = estimator};

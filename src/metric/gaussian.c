@@ -36,7 +36,7 @@ static dcs_status work_create(const dcs_problem *problem, dcs_block_work **work)
 static void work_destroy(dcs_block_work **work) { *work = NULL; }
 
 /** Relative excess of variance V/Q - 1 and squared relative shift of the mean (M - mean)^2/Q of the output law, Q =
- * lambda + delta, for one eigenvalue and one coordinate of the mean. */
+ *  lambda + delta, for one eigenvalue and one coordinate of the mean. */
 static void propagate(const dcs_steps *steps, long double lambda, long double mean, long double *excess,
                       long double *shift2)
 {
@@ -103,7 +103,7 @@ done:
 }
 
 /** The steps' coefficients are doubles: an error of DBL_EPSILON in each moves V/Q - 1 by at most about DBL_EPSILON
- * times 2 log(sigma_max/sigma_min), hence KL = sum e^2/4 by that times sqrt(d KL). */
+ *  times 2 log(sigma_max/sigma_min), hence KL = sum e^2/4 by that times sqrt(d KL). */
 static void finish(const dcs_problem *problem, const dcs_design *design, const dcs_sums *sums, dcs_estimate *estimates)
 {
   (void)design;

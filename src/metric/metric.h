@@ -89,7 +89,7 @@ const dcs_metric *dcs_metric_find(const char *name);
 const dcs_metric *dcs_metric_at(int index);
 
 /** First estimator of the metric that takes this problem, and the index of the metric in its sums. DCS_EREFUSED with
- * the reason when none does; `*estimator` is then the one that refused, or NULL when no estimator is for this target.
+ *  the reason when none does; `*estimator` is then the one that refused, or NULL when no estimator is for this target.
  */
 DCS_NODISCARD dcs_status dcs_metric_choose(const dcs_metric *metric, const dcs_problem *problem,
                                            const dcs_estimator **estimator, int *quantity, dcs_error *err);

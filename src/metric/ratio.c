@@ -1,15 +1,16 @@
-/** The marginal divergences of any one-score sampler in any dimension, without bias              [theory 3, (2) and
- * (3)].
+/** The marginal divergences of any one-score sampler in any dimension, without bias.
  *
  *  For x ~ q_{sigma_N} and backward paths X_N = x, X_u ~ law of X_u given X_{sigma'}, X_k = F_k^{-1}(X_u), the weight
  *      w = (p_init/q_{sigma_0})(X_0) prod_k rho_k(X_k),     rho_k = q_{sigma_k}/(det J_k q_u(F_k)),
- *  has E[w | x] = r(x) = p_N(x)/q_{sigma_N}(x) exactly. Divergences of r come from M weights per x by
- * metric/expansion.h.
+ *  has E[w | x] = r(x) = p_N(x)/q_{sigma_N}(x) exactly: with p_k = r_k q_{sigma_k} the law at level k,
+ *      r_{k+1}(x') = E[ r_k(X_k) rho_k(X_k) | X_{k+1} = x' ].
+ *  Divergences of r come from M weights per x by metric/expansion.h, M and the number of x from metric/ratio_design.h.
  *
- *  The outer x come from g = (q_{sigma_N} + q_{s sigma_N})/2, s^2 = 1 + 4/d, and carry the weight q_{sigma_N}/g <= 2:
- * the divergence lives in the tails (for A = r - 1 quadratic in a normal x, E|x|^2 = d + 4 under q A^2), and draws from
- * q alone would miss it, and their error bar with it. Both densities are exact, so nothing is biased.
- */
+ *  The outer x come from g = (q_{sigma_N} + q_wide)/2 and carry the weight q_{sigma_N}/g <= 2: the divergence lives in
+ *  the tails, and draws from q alone would miss it, and their error bar with it. For A = r - 1 quadratic in a normal x,
+ *  E|x|^2 = d + 4 under q A^2, so q_wide is the target at the noise level that is as far from q_{sigma_N}, measured by
+ *  E log q_{sigma_N}/q_wide, as a normal law is from one with 1 + 8/d times its variance (twice what that A asks for:
+ *  other A have longer tails). Both densities are exact, so nothing is biased. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -254,8 +255,8 @@ done:
   return st;
 }
 
-/** Error of log w that the expansion does not know: the inversion's tolerance and rounding, over all steps. A relative
- * error e of r changes KL by at most e E|r - 1| <= e sqrt(chi2). */
+/** Relative error of a weight that the expansion does not know, over all steps: rounding, and the inversion's tolerance
+ *  to second order. A relative error e of r changes KL by at most e E|r - 1| <= e sqrt(chi2). */
 static double weight_error(const dcs_problem *problem, const dcs_target *target)
 {
   double per_step = DCS_INVERT_TOLERANCE * DCS_INVERT_TOLERANCE + 8 * DBL_EPSILON * (dcs_target_dimension(target) + 8);
@@ -263,10 +264,10 @@ static double weight_error(const dcs_problem *problem, const dcs_target *target)
 }
 
 /** E_q[r] = 1. Where the sample says otherwise, weights too rare to have been seen carry a part of p, and nothing is
- * known about their part in the divergences. */
+ *  known about their part in the divergences. */
 static bool misses_mass(dcs_estimate mean_ratio)
 {
-  return !(fabs(mean_ratio.value - 1) <= 4 * mean_ratio.std_error + mean_ratio.bias_bound);
+  return !(fabs(mean_ratio.value - 1) <= 5 * mean_ratio.std_error + mean_ratio.bias_bound);
 }
 
 static void finish(const dcs_problem *problem, bool factor, const dcs_sums *sums, dcs_estimate *estimates)
@@ -277,9 +278,13 @@ static void finish(const dcs_problem *problem, bool factor, const dcs_sums *sums
   double error = weight_error(problem, target);
   for (int q = 0; q < DCS_RATIO_QUANTITIES; q++) estimates[q] = dcs_sums_estimate(sums, q);
   double moved = error * sqrt(fmax(estimates[DCS_RATIO_CHI2].value, 0) + sums->mean[DCS_RATIO_VARIANCE]);
+  /* what the tolerance leaves of F(x) - y displaces the path by 1e-8 of a level's noise at most, and r - 1 varies by
+   *  about itself over that noise: a relative change of r - 1, hence twice that of a divergence */
+  double shifted = 2 * problem->steps->count * DCS_INVERT_TOLERANCE;
   estimates[DCS_RATIO_KL].bias_bound = dcs_ratio_upper(estimates[DCS_RATIO_KL_REMAINDER]) + moved;
   estimates[DCS_RATIO_KL_REV].bias_bound = dcs_ratio_upper(estimates[DCS_RATIO_KL_REV_REMAINDER]) + moved;
   estimates[DCS_RATIO_CHI2].bias_bound = 2 * moved;
+  for (int q = DCS_RATIO_KL; q <= DCS_RATIO_CHI2; q++) estimates[q].bias_bound += shifted * fabs(estimates[q].value);
   estimates[DCS_RATIO_MEAN_RATIO].bias_bound = error;
   if (misses_mass(estimates[DCS_RATIO_MEAN_RATIO]))
     for (int q = DCS_RATIO_KL; q <= DCS_RATIO_CHI2; q++) estimates[q].bias_bound = INFINITY;

@@ -19,7 +19,7 @@ enum {
 };
 
 /** The error bar must itself be known: the mean of squares, from which it is computed, to this relative standard error.
- * A divergence made by rare x has heavy tails, and a small sample would show both it and its error too small. At most
+ *  A divergence made by rare x has heavy tails, and a small sample would show both it and its error too small. At most
  *  TAIL_FACTOR times the work that rel_error alone asks for is spent on it. */
 #define ERROR_OF_ERROR 0.3
 /** Inner paths are at least this many times Var(w | x), so that a group of a quarter of them knows r to 50% or better.
@@ -69,7 +69,7 @@ static dcs_design best(double path_flops, const dcs_stop *stop, dcs_design base,
   if (base.inner == 1)
     return sized(path_flops, stop, base, 1, fmax(total, fmin(tails * wanted, TAIL_FACTOR * total)) / wanted);
   /* V_f is a small difference of noisy numbers: it is kept between what a normal A (half the square of the mean, and
-   * more in low dimension) and a heavy-tailed one would give */
+   *  more in low dimension) and a heavy-tailed one would give */
   double m = base.inner, v1 = fmax(sums->mean[DCS_RATIO_SIGNAL_NOISE], 0), v2 = sums->mean[DCS_RATIO_VARIANCE2] / 2;
   double vf = total - v1 / m - v2 / (m * (m - 1));
   vf = fmin(fmax(vf, 0.5 * signal * signal), 4 * signal * signal);

@@ -5,9 +5,9 @@
  *  Pilots with PILOT_INNER paths per outer sample find the variance components of the estimate as a function of M,
  *      Var = V_f + V_1/M + V_2/(M(M-1)),    V_2 = E[s^4]/2,  V_1 = E[A^2 s^2],  s^2 = Var(w | x),  A = r - 1,
  *  from which M = 1 + sqrt(V_2/V_f) minimises M Var, the cost of a given error; M >= 16 E s^2 keeps the expansion
- * valid. The phase that follows goes on until standard error and bias bound are both below rel_error, or starts anew
- * with a better M when it finds that it would need much more work than planned. Every phase draws from streams of its
- * own, and only the last one makes the result: no design depends on the data it is used for. */
+ *  valid. The phase that follows goes on until standard error and bias bound are both below rel_error, or starts anew
+ *  with a better M when it finds that it would need much more work than planned. Every phase draws from streams of its
+ *  own, and only the last one makes the result: no design depends on the data it is used for. */
 #include "metric/metric.h"
 
 /** Sums of a block: the results, their remainder bounds, and what the design looks at. */
@@ -29,7 +29,7 @@ enum {
 double dcs_ratio_upper(dcs_estimate e);
 
 /** Next design, as dcs_estimator.plan. `path_flops` bounds the size of a block; a deterministic sampler needs one path
- * per outer sample. */
+ *  per outer sample. */
 dcs_next dcs_ratio_plan(double path_flops, bool deterministic, const dcs_stop *stop, const dcs_design *previous,
                         const dcs_sums *sums, dcs_design *next);
 

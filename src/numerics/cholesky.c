@@ -5,11 +5,13 @@
 enum { MAX_TILE = 4, SMALL_ORDER = 32 };
 
 /** The factorisation in tile x tile blocks for v vectors at once. Always inlined with constants, so that the
- * accumulators are registers: small orders are bound by the latency of square roots and divisions and take both vectors
- * together, large ones by the multiply-adds and want the larger tile. */
+ *  accumulators are registers: small orders are bound by the latency of square roots and divisions and take both
+ *  vectors together, large ones by the multiply-adds and want the larger tile. */
 static inline __attribute__((always_inline)) void factor_tiles(const int tile, const int v, int order, int stride,
                                                                dcs_vec *const *a, dcs_vec *restrict log_det)
 {
+  dcs_vec pivots[DCS_VECS];
+  for (int p = 0; p < v; p++) pivots[p] = dcs_vec_set(1);
   for (int i = 0; i < order; i += tile) {
     for (int j = 0; j <= i; j += tile) {
       dcs_vec t[MAX_TILE][MAX_TILE][DCS_VECS];
@@ -37,20 +39,23 @@ static inline __attribute__((always_inline)) void factor_tiles(const int tile, c
         continue;
       }
       for (int p = 0; p < v; p++) {
-        dcs_vec pivots = dcs_vec_set(1);
         for (int c = 0; c < tile; c++) {
           for (int k = 0; k < c; k++) t[c][c][p] -= t[c][k][p] * t[c][k][p];
-          pivots *= t[c][c][p];
+          pivots[p] *= t[c][c][p];
           t[c][c][p] = dcs_vec_rsqrt(t[c][c][p]);
           for (int r = c + 1; r < tile; r++) {
             for (int k = 0; k < c; k++) t[r][c][p] -= t[r][k][p] * t[c][k][p];
             t[r][c][p] *= t[c][c][p];
           }
         }
-        log_det[p] += dcs_vec_log(pivots);
         for (int r = 0; r < tile; r++)
           for (int c = 0; c <= r; c++) a[p][(i + r) * stride + j + c] = t[r][c][p];
       }
+    }
+    if ((i + tile) % MAX_TILE != 0 && i + tile < order) continue;
+    for (int p = 0; p < v; p++) { /* one logarithm for four pivots, whose product cannot leave the range of numbers */
+      log_det[p] += dcs_vec_log(pivots[p]);
+      pivots[p] = dcs_vec_set(1);
     }
   }
 }

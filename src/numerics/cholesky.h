@@ -10,7 +10,7 @@
 static inline int dcs_chol_order(int n) { return n < 4 ? n : (n + 3) / 4 * 4; }
 
 /** a[p] <- L with a[p] = L L^T for the matrices of each vector p, the diagonal replaced by 1/L_ii; log_det[p] = log det
- * a[p] (NAN in a lane whose matrix is not positive definite). */
+ *  a[p] (NAN in a lane whose matrix is not positive definite). */
 void dcs_chol_factor(int order, int stride, dcs_vec *const a[DCS_VECS], dcs_vec log_det[DCS_VECS]);
 
 /** v [order] tile rows <- (L L^T)^{-1} v, in place, with the factors made above. */

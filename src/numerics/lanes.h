@@ -5,14 +5,14 @@
  *  A *tile* is DCS_LANES particles. An array over a tile is stored coordinate-major, [d][DCS_LANES], so that one vector
  *  instruction advances several particles and no kernel ever reduces across lanes. A dcs_vec is a GNU vector of eight
  *  doubles (one AVX-512 register; the compiler splits it where registers are shorter), DCS_VECS of them make a tile
- * row. Which particles share a tile follows from the block number alone, so results do not depend on how blocks are
- * spread. */
+ *  row. Which particles share a tile follows from the block number alone, so results do not depend on how blocks are
+ *  spread. */
 #include <stdint.h>
 
 enum { DCS_VEC = 8, DCS_VECS = 2, DCS_LANES = DCS_VEC * DCS_VECS };
 
 /** Vector types share the alias set of their element in gcc and alias everything in clang, so a double array may be
- * read as dcs_vec. */
+ *  read as dcs_vec. */
 typedef double dcs_vec __attribute__((vector_size(64), aligned(64)));
 typedef int64_t dcs_mask __attribute__((vector_size(64), aligned(64))); /**< 0 or -1 in each lane */
 typedef uint64_t dcs_word __attribute__((vector_size(64), aligned(64)));

@@ -3,7 +3,7 @@
 /** Elementary functions on eight lanes at once, through SLEEF (1.0 ULP for exp, log, log1p, expm1; 3.5 ULP for the pair
  *  used by Box-Muller). SLEEF was chosen over glibc's libmvec after measuring both: exp 1.6 against 1.2, log 3.1 (3.5
  *  ULP) against 1.7, sine and cosine together 1.5 against 0.9 billion values a second on one core, and it serves gcc
- * and clang alike. Other instruction sets use SLEEF's narrower functions; without SLEEF's vectors, the C library. */
+ *  and clang alike. Other instruction sets use SLEEF's narrower functions; without SLEEF's vectors, the C library. */
 #include <math.h>
 
 #include "numerics/lanes.h"

@@ -62,7 +62,7 @@ static inline dcs_vec uniform_vec(dcs_word high, dcs_word low)
 }
 
 /** Philox4x32-10 on eight counters (c0, c1, step, index) at once. The words live in the low halves of 64-bit lanes;
- * their high halves carry rubbish until the end, because the multiplication ignores them. */
+ *  their high halves carry rubbish until the end, because the multiplication ignores them. */
 static inline void uniform2_vec(dcs_stream stream, dcs_word c0, dcs_word c1, uint32_t step, uint32_t index, dcs_vec *u1,
                                 dcs_vec *u2)
 {

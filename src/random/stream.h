@@ -5,7 +5,7 @@
  *  Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC11; Random123). Key: 64 bits derived from (seed, purpose, point) by one
  *  Philox call. Counter words: path bits 0..31 | inner (16 bits), path bits 32..47 (16 bits) | step | index. One call
  *  yields 128 bits = two doubles of 52 bits. There is no state, so no order of evaluation and no rank can change a
- * number. Not collective. Bitwise repeatable. */
+ *  number. Not collective. Bitwise repeatable. */
 #include <stddef.h>
 
 #include "base/status.h"
@@ -46,7 +46,7 @@ void dcs_stream_uniform2(dcs_stream stream, const dcs_lane_ids *ids, uint32_t st
 void dcs_stream_normal(dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, int d, double *restrict z);
 
 /** Scalar reference on Random123's own philox4x32: same bits as one lane of dcs_stream_uniform2. The oracle of the
- * test, and the generator for a handful of numbers (random means, bootstrap). */
+ *  test, and the generator for a handful of numbers (random means, bootstrap). */
 void dcs_stream_uniform2_ref(dcs_stream stream, uint64_t path, uint32_t inner, uint32_t step, uint32_t index,
                              double u[2]);
 

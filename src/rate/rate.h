@@ -23,8 +23,8 @@ typedef struct {
 
 /** Split the points that pass the filters into curves over `versus`, one for each combination of the `per` columns.
  *  n_per < 0: all columns that vary, but versus and what moves one-to-one with it (copies with d). versus = NULL:
- * groups without an abscissa, in the order of the points. Curves in order of first point. DCS_EARG names an unknown
- * column. */
+ *  groups without an abscissa, in the order of the points. Curves in order of first point. DCS_EARG names an unknown
+ *  column. */
 DCS_NODISCARD dcs_status dcs_curves_create(const dcs_result *result, const char *versus, int n_per, char *const *per,
                                            int n_where, const dcs_filter *where, int *n_curves, dcs_curve **out,
                                            dcs_error *err);
@@ -32,7 +32,7 @@ void dcs_curves_destroy(int n_curves, dcs_curve **curves);
 
 /** True when a point's value of the metric (index into result->metric) can be fitted: finite, with a finite standard
  *  error, from a point that neither failed nor is incomplete. Refused is judged metric by metric: the one refused is
- * NAN. */
+ *  NAN. */
 bool dcs_rate_usable(const dcs_result *result, int metric, int64_t point);
 
 /** Fit metric * prod column^power against column `versus` on the usable points of one curve.
@@ -69,9 +69,9 @@ typedef struct {
 /** Evaluate every claim of the study on the result.
  *
  *  exponent: passes when [lo, hi] lies inside the band. bounded: passes when the upper end of the one-sided 95%
- * interval of the growth exponent is at most claim->hi. below: a <= b + 3 sqrt(se_a^2 + se_b^2) + bias_a + bias_b +
- * rounding at every point. Missing: nothing passes the filter, a point of the study or of the curve is not usable, its
- * bias is unknown, or no fit is possible. Exit code of `dcs check`: 3 if any row fails, else 4 if any is missing. */
+ *  interval of the growth exponent is at most claim->hi. below: a <= b + 3 sqrt(se_a^2 + se_b^2) + bias_a + bias_b +
+ *  rounding at every point. Missing: nothing passes the filter, a point of the study or of the curve is not usable, its
+ *  bias is unknown, or no fit is possible. Exit code of `dcs check`: 3 if any row fails, else 4 if any is missing. */
 DCS_NODISCARD dcs_status dcs_claims_check(const dcs_study *study, const dcs_result *result, int *n_rows,
                                           dcs_check_row **rows, dcs_error *err);
 void dcs_claims_destroy(int n_rows, dcs_check_row **rows);

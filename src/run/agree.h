@@ -6,8 +6,8 @@
 #include "base/status.h"
 
 /** Collective: returns the status of the lowest rank that failed, with its message, on every rank; DCS_OK if none did.
- * A local step goes through here before the next communication, or the others would wait for ever. Waits without
- * spinning. */
+ *  A local step goes through here before the next communication, or the others would wait for ever. Waits without
+ *  spinning. */
 DCS_NODISCARD dcs_status dcs_agree(MPI_Comm comm, dcs_status st, dcs_error *err);
 
 #endif

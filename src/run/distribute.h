@@ -3,7 +3,7 @@
 /** Blocks to ranks and records back.
  *
  *  Rank 0 keeps the tasks and pushes small batches of blocks to whoever is about to run dry; its own blocks are
- * computed by a thread. Nobody spins. Which rank computes what depends on timing; no result does (run/tasks.h). */
+ *  computed by a thread. Nobody spins. Which rank computes what depends on timing; no result does (run/tasks.h). */
 #include <mpi.h>
 
 #include "run/progress.h"

@@ -37,7 +37,7 @@ static int hash_compare(const void *a, const void *b)
 }
 
 /** How many of `n` hashes, `stride` bytes apart, are not in the sorted list `known`; neighbours that are equal count
- * once. */
+ *  once. */
 static int64_t count_unknown(const void *hashes, int64_t n, size_t stride, int64_t n_known, const uint64_t *known)
 {
   int64_t unknown = 0;

@@ -14,7 +14,7 @@ typedef struct {
 
 /** Check that PATH can be written, lock it, read what is there. Refused, with nothing changed on disk: another run is
  *  writing (DCS_EBUSY); another study (DCS_EMISMATCH); results of points or metrics this study no longer has, which
- * would be lost (DCS_EMISMATCH). One rank calls it. Free with dcs_past_close, also after a failure. */
+ *  would be lost (DCS_EMISMATCH). One rank calls it. Free with dcs_past_close, also after a failure. */
 DCS_NODISCARD dcs_status dcs_past_open(const dcs_study *study, const char *path, dcs_past *past, dcs_error *err);
 
 /** Unlock, free. @param refused  nothing was computed: a journal directory that was made for the lock goes again */

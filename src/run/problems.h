@@ -1,7 +1,7 @@
 #ifndef DCS_RUN_PROBLEMS_H
 #define DCS_RUN_PROBLEMS_H
 /** The last few problems a thread worked on, with their estimator's work space: a study may have 10^4 points, so
- * problems are built from the point index on demand. One cache belongs to one thread. */
+ *  problems are built from the point index on demand. One cache belongs to one thread. */
 #include "study/study.h"
 
 typedef struct dcs_problems dcs_problems;

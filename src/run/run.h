@@ -26,7 +26,7 @@ typedef struct {
 } dcs_run_outcome;
 
 /** Initialises MPI, runs or resumes the study, writes the result file, finalises MPI. Returns the same on every rank,
- * whatever rank a failure came from. Works without mpirun too, as one rank. */
+ *  whatever rank a failure came from. Works without mpirun too, as one rank. */
 DCS_NODISCARD dcs_status dcs_run(const dcs_run_options *options, dcs_run_outcome *outcome, dcs_error *err);
 
 #endif

@@ -108,7 +108,7 @@ static bool same_data(const dcs_record *a, const dcs_record *b)
 }
 
 /** Take the blocks [merged, blocks) of the current design that an earlier run finished. Blocks of another design (the
- * study asked for another error then) are passed over. */
+ *  study asked for another error then) are passed over. */
 static dcs_status take_old(dcs_tasks *tasks, dcs_task *task, dcs_error *err)
 {
   const dcs_design *design = &task->design;

@@ -3,9 +3,9 @@
 /** What is left to do: the state of every (point, estimator) of a study. No MPI, no files.
  *
  *  Each task walks through its estimator's phases. The blocks of a phase may be computed in any order by anyone; when
- * all have arrived they are merged in block order and the estimator plans what comes next. So all decisions, and the
- * set of blocks that make the result, depend on the study alone. Blocks of an earlier run are taken from `old` whenever
- * a phase asks for them: a resumed run walks through the same decisions. */
+ *  all have arrived they are merged in block order and the estimator plans what comes next. So all decisions, and the
+ *  set of blocks that make the result, depend on the study alone. Blocks of an earlier run are taken from `old`
+ *  whenever a phase asks for them: a resumed run walks through the same decisions. */
 #include "archive/record.h"
 #include "run/problems.h"
 #include "study/study.h"
@@ -75,18 +75,18 @@ typedef struct {
 } dcs_tasks;
 
 /** Choose an estimator for every metric of every point, plan, and take what `old` has. `study` and `old` are borrowed
- * until dcs_tasks_destroy. DCS_EUSAGE: the study asks for a point that cannot be built. DCS_ECORRUPT: two old records
- * of one block disagree. O(points): problems are built one at a time and dropped. */
+ *  until dcs_tasks_destroy. DCS_EUSAGE: the study asks for a point that cannot be built. DCS_ECORRUPT: two old records
+ *  of one block disagree. O(points): problems are built one at a time and dropped. */
 DCS_NODISCARD dcs_status dcs_tasks_create(const dcs_study *study, const dcs_records *old, dcs_tasks **out,
                                           dcs_error *err);
 void dcs_tasks_destroy(dcs_tasks **tasks);
 
 /** Hand out up to `max` blocks worth about `seconds` together (at least one), from the task with the most work left
- * first. Returns their number; `*predicted` is their cost in seconds. */
+ *  first. Returns their number; `*predicted` is their cost in seconds. */
 int dcs_tasks_next(dcs_tasks *tasks, double seconds, int max, dcs_order *orders, double *predicted);
 
 /** Take a finished block. A failed block ends its task once its phase is complete, so that the failure reported (the
- * lowest block) does not depend on the order of arrival. DCS_EARG: nobody asked for this block. */
+ *  lowest block) does not depend on the order of arrival. DCS_EARG: nobody asked for this block. */
 DCS_NODISCARD dcs_status dcs_tasks_take(dcs_tasks *tasks, const dcs_record *record, dcs_error *err);
 
 /** Seconds of computing left in the phases planned so far, on one rank; 0 while nothing has been measured. */

@@ -73,7 +73,7 @@ static dcs_step ddim(double sigma, double tau, double after, double lambda)
 }
 
 /** ODE past sigma' down to u = sigma' (sigma'/sigma)^lambda, then noise back up. lambda = 0 is ddim, 1 is
- * ddpm-posterior. */
+ *  ddpm-posterior. */
 static dcs_step churn(double sigma, double tau, double after, double lambda)
 {
   (void)after;

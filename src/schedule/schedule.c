@@ -91,8 +91,8 @@ static dcs_status jain_zhang(const dcs_params *params, int steps, double delta, 
 }
 
 /** Variance-preserving schedule of Li and Yan: beta_1 = N^-c0, beta_{t+1} = (c1 log N/N) min{beta_1 (1 + c1 log N/N)^t,
- * 1}, alpha_bar_t = prod (1 - beta_i), sigma^2 = 1/alpha_bar - 1, levels t = N+1 ... 1: N steps. The continuation
- * repeats the last ratio, because the level before t = 1 is zero noise. */
+ *  1}, alpha_bar_t = prod (1 - beta_i), sigma^2 = 1/alpha_bar - 1, levels t = N+1 ... 1: N steps. The continuation
+ *  repeats the last ratio, because the level before t = 1 is zero noise. */
 static dcs_status li_yan(const dcs_params *params, int steps, double delta, double *sigma, dcs_error *err)
 {
   (void)delta;

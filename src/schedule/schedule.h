@@ -1,7 +1,7 @@
 #ifndef DCS_SCHEDULE_SCHEDULE_H
 #define DCS_SCHEDULE_SCHEDULE_H
 /** Noise levels sigma_0 > sigma_1 > ... > sigma_N and one continuation sigma_{N+1} by the same rule (jain-zhang needs
- * it). Exactly the requested number of steps, strictly descending, or an error. */
+ *  it). Exactly the requested number of steps, strictly descending, or an error. */
 #include "base/params.h"
 
 typedef struct dcs_schedule_rule dcs_schedule_rule;

@@ -3,7 +3,7 @@
 /** Axes of a study. Private to src/study.
  *
  *  The axes of `grid` vary independently, those of one entry of `zip` together: a *dimension* is one grid axis or one
- * zip entry. A *combination* picks an index for every dimension, row-major in the order of the file. */
+ *  zip entry. A *combination* picks an index for every dimension, row-major in the order of the file. */
 #include "study/node.h"
 
 enum { DCS_AXES_MAX = 32, DCS_AXIS_LENGTH_MAX = 1024, DCS_COMBINATIONS_MAX = 100000 };

@@ -23,8 +23,8 @@ struct dcs_node {
 enum { DCS_DEPTH_MAX = 16, DCS_NODES_MAX = 1000000, DCS_MAP_MAX = 256 /**< keys: bounds the search for repeats */ };
 
 /** Parse one YAML document. Rejects anchors, aliases, tags, repeated keys, further documents, depth > DCS_DEPTH_MAX,
- * more than DCS_NODES_MAX nodes. `is_file`: line numbers count; otherwise `origin` is an override. DCS_EUSAGE with the
- * place. */
+ *  more than DCS_NODES_MAX nodes. `is_file`: line numbers count; otherwise `origin` is an override. DCS_EUSAGE with the
+ *  place. */
 DCS_NODISCARD dcs_status dcs_node_parse(const char *origin, bool is_file, const char *text, size_t n_text,
                                         dcs_node *out, dcs_error *err);
 void dcs_node_destroy(dcs_node *node);

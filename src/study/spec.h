@@ -37,7 +37,7 @@ DCS_NODISCARD dcs_status dcs_spec_variant(dcs_spec *spec, dcs_grid *grid, const 
 void dcs_variants_destroy(dcs_variants *variants);
 
 /** One line for a parameter set: "d=8 variance=0.25 ...", table order, %.17g, "-" for what is not set. Lists of more
- * than 32 numbers are named by shape and hash. *out is owned by the caller. canonical.c */
+ *  than 32 numbers are named by shape and hash. *out is owned by the caller. canonical.c */
 DCS_NODISCARD dcs_status dcs_canonical_params(const char *key, const char *name, const dcs_params *params, char **out);
 /** The tree as YAML, one top-level key per line. canonical.c */
 DCS_NODISCARD dcs_status dcs_canonical_study(const dcs_node *root, char **out);

@@ -87,7 +87,7 @@ void dcs_study_destroy(dcs_study **study);
 const dcs_column *dcs_study_column(const dcs_study *study, const char *name);
 
 /** Target, schedule and steps of one point; release with dcs_problem_destroy, then dcs_free. DCS_EUSAGE / DCS_EREFUSED
- * with a message that names the point's values. */
+ *  with a message that names the point's values. */
 DCS_NODISCARD dcs_status dcs_study_problem(const dcs_study *study, int64_t point, dcs_problem **out, dcs_error *err);
 
 #endif

@@ -137,7 +137,7 @@ static void solve(dcs_posterior *post, const double *v, double *out)
 }
 
 /** X_u | X_sigma = x: mean_i + rho (x_i - mean_i) + N(0, rho (sigma^2 - u^2)), rho = (lambda_i + u^2)/(lambda_i +
- * sigma^2). */
+ *  sigma^2). */
 static void bridge(dcs_posterior *post, double u, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step,
                    double *out)
 {

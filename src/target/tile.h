@@ -3,7 +3,7 @@
 /** The two small matrix products of a mixture over one tile of particles, in registers.
  *
  *  dgemm is not used: its columns would be the 16 particles of a tile, far below the size where it reaches its rate,
- * and its result would have to be re-laid for the lanes. Both kernels keep 4 x 2 accumulators and are bound by the
+ *  and its result would have to be re-laid for the lanes. Both kernels keep 4 x 2 accumulators and are bound by the
  *  multiply-adds. Table columns (k_padded) are a multiple of four. */
 #include "numerics/lanes.h"
 

@@ -4,7 +4,7 @@
  *      w = (p_init/q_{sigma_0})(X_0) prod_k rho_k(X_k),     rho_k = q_{sigma_k}/(det J_k q_u(F_k)),
  *  has E[w | x] = r(x) = p_N(x)/q_{sigma_N}(x) exactly: with p_k = r_k q_{sigma_k} the law at level k,
  *      r_{k+1}(x') = E[ r_k(X_k) rho_k(X_k) | X_{k+1} = x' ].
- *  Divergences of r come from M weights per x by metric/expansion.h, M and the number of x from metric/ratio_design.h.
+ *  Divergences of r come from M weights per x by metric/jackknife.h, M and the number of x from metric/ratio_design.h.
  *
  *  The outer x come from g = (q_{sigma_N} + q_wide)/2 and carry the weight q_{sigma_N}/g <= 2: the divergence lives in
  *  the tails, and draws from q alone would miss it, and their error bar with it. For A = r - 1 quadratic in a normal x,
@@ -17,7 +17,7 @@
 
 #include "base/memory.h"
 #include "metric/estimators.h"
-#include "metric/expansion.h"
+#include "metric/jackknife.h"
 #include "metric/ratio.h"
 #include "metric/ratio_design.h"
 
@@ -201,20 +201,20 @@ static void draw_outer(const dcs_target *target, double sigma, dcs_stream draw, 
 /** What one outer sample adds to the sums. */
 static void add_outer(double weight, int inner, double *log_w, dcs_sums *sums)
 {
-  dcs_expansion e;
+  dcs_divergences e;
   if (inner == 1) {
-    dcs_expand_exact(*log_w, &e);
+    dcs_divergences_exact(*log_w, &e);
   } else {
     for (int j = 0; j < inner; j++) log_w[j] = expm1(log_w[j]);
-    dcs_expand(inner, log_w, &e);
+    dcs_jackknife(inner, log_w, &e);
   }
   double kl = weight * e.kl, weight2 = weight * weight;
   const double values[DCS_RATIO_QUANTITIES] = {[DCS_RATIO_KL] = kl,
                                                [DCS_RATIO_KL_REV] = weight * e.kl_rev,
                                                [DCS_RATIO_CHI2] = weight * e.chi2,
                                                [DCS_RATIO_MEAN_RATIO] = 1 + weight * (e.mean_ratio - 1),
-                                               [DCS_RATIO_KL_REMAINDER] = weight * e.kl_remainder,
-                                               [DCS_RATIO_KL_REV_REMAINDER] = weight * e.kl_rev_remainder,
+                                               [DCS_RATIO_KL_BIAS] = weight * e.kl_bias,
+                                               [DCS_RATIO_KL_REV_BIAS] = weight * e.kl_rev_bias,
                                                [DCS_RATIO_VARIANCE] = weight * e.variance,
                                                [DCS_RATIO_VARIANCE2] = weight2 * e.variance2,
                                                [DCS_RATIO_SIGNAL_NOISE] = weight2 * e.signal_noise,
@@ -255,7 +255,7 @@ done:
   return st;
 }
 
-/** Relative error of a weight that the expansion does not know, over all steps: rounding, and the inversion's tolerance
+/** Relative error of a weight that the jackknife does not know, over all steps: rounding, and the inversion's tolerance
  *  to second order. A relative error e of r changes KL by at most e E|r - 1| <= e sqrt(chi2). */
 static double weight_error(const dcs_problem *problem, const dcs_target *target)
 {
@@ -281,8 +281,8 @@ static void finish(const dcs_problem *problem, bool factor, const dcs_sums *sums
   /* what the tolerance leaves of F(x) - y displaces the path by 1e-8 of a level's noise at most, and r - 1 varies by
    *  about itself over that noise: a relative change of r - 1, hence twice that of a divergence */
   double shifted = 2 * problem->steps->count * DCS_INVERT_TOLERANCE;
-  estimates[DCS_RATIO_KL].bias_bound = dcs_ratio_upper(estimates[DCS_RATIO_KL_REMAINDER]) + moved;
-  estimates[DCS_RATIO_KL_REV].bias_bound = dcs_ratio_upper(estimates[DCS_RATIO_KL_REV_REMAINDER]) + moved;
+  estimates[DCS_RATIO_KL].bias_bound = dcs_ratio_upper(estimates[DCS_RATIO_KL_BIAS]) + moved;
+  estimates[DCS_RATIO_KL_REV].bias_bound = dcs_ratio_upper(estimates[DCS_RATIO_KL_REV_BIAS]) + moved;
   estimates[DCS_RATIO_CHI2].bias_bound = 2 * moved;
   for (int q = DCS_RATIO_KL; q <= DCS_RATIO_CHI2; q++) estimates[q].bias_bound += shifted * fabs(estimates[q].value);
   estimates[DCS_RATIO_MEAN_RATIO].bias_bound = error;
@@ -306,12 +306,11 @@ static void finish(const dcs_problem *problem, bool factor, const dcs_sums *sums
 #define QUANTITY_NAMES                                                                                                 \
   {                                                                                                                    \
     [DCS_RATIO_KL] = "kl", [DCS_RATIO_KL_REV] = "kl_rev", [DCS_RATIO_CHI2] = "chi2",                                   \
-    [DCS_RATIO_MEAN_RATIO] = "mean_ratio", [DCS_RATIO_KL_REMAINDER] = "kl_remainder",                                  \
-    [DCS_RATIO_KL_REV_REMAINDER] = "kl_rev_remainder", [DCS_RATIO_VARIANCE] = "weight_variance",                       \
-    [DCS_RATIO_VARIANCE2] = "weight_variance_squared", [DCS_RATIO_SIGNAL_NOISE] = "signal_noise",                      \
-    [DCS_RATIO_KL_SQUARE] = "kl_square"                                                                                \
+    [DCS_RATIO_MEAN_RATIO] = "mean_ratio", [DCS_RATIO_KL_BIAS] = "kl_bias", [DCS_RATIO_KL_REV_BIAS] = "kl_rev_bias",   \
+    [DCS_RATIO_VARIANCE] = "weight_variance", [DCS_RATIO_VARIANCE2] = "weight_variance_squared",                       \
+    [DCS_RATIO_SIGNAL_NOISE] = "signal_noise", [DCS_RATIO_KL_SQUARE] = "kl_square"                                     \
   }
-#define SOURCE "theory of the backward weight: E[w | x] = p/q; U-statistics over inner paths"
+#define SOURCE "theory of the backward weight: E[w | x] = p/q; third-order jackknife over inner paths"
 
 /** The two estimators differ in the law they measure and in nothing else. */
 #define DEFINE(suffix, is_factor)                                                                                      \

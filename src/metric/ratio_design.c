@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "metric/expansion.h"
+#include "metric/jackknife.h"
 
 enum {
   PILOT_INNER = 32,
@@ -12,7 +12,7 @@ enum {
   INNER_GROWTH = 4, /**< of which this many times the inner paths: noise falls as 1/M^2, but only as 1/outer */
   MIN_BLOCKS = 32,  /**< of the final phase: the bootstrap resamples blocks */
   WANTED_BLOCKS = 64,
-  MIN_INNER = 32, /**< groups of eight weights, so that each knows its own noise */
+  MIN_INNER = 32,
   MAX_INNER = 1024,
   TAIL_FACTOR = 2,
   MAX_PHASES = 8
@@ -22,9 +22,8 @@ enum {
  *  A divergence made by rare x has heavy tails, and a small sample would show both it and its error too small. At most
  *  TAIL_FACTOR times the work that rel_error alone asks for is spent on it. */
 #define ERROR_OF_ERROR 0.3
-/** Inner paths are at least this many times Var(w | x), so that a group of a quarter of them knows r to 50% or better.
- */
-#define NOISE_FACTOR 16
+/** Inner paths are at least this many times Var(w | x): the bias left by the jackknife is of order (s^2/M)^4. */
+#define NOISE_FACTOR 32
 /** A phase that turns out to need more than this many times the planned work is designed anew. */
 #define REDESIGN_FACTOR 4
 #define MAX_BLOCK_FLOPS 4e10 /**< a second or two on one core: what a crash can lose and a rank can wait for */
@@ -36,7 +35,7 @@ static double paths_of(const dcs_design *design)
 
 static double round_up(double value, int multiple) { return ceil(value / multiple) * multiple; }
 
-double dcs_ratio_upper(dcs_estimate e) { return fmax(e.value, 0) + 3 * e.std_error; }
+double dcs_ratio_upper(dcs_estimate e) { return fabs(e.value) + 3 * e.std_error; }
 
 /** Relative standard error of the mean square of the divergence's samples. */
 static double error_of_error(const dcs_sums *sums)
@@ -74,7 +73,7 @@ static dcs_design best(double path_flops, const dcs_stop *stop, dcs_design base,
   double vf = total - v1 / m - v2 / (m * (m - 1));
   vf = fmin(fmax(vf, 0.5 * signal * signal), 4 * signal * signal);
   double inner = fmax(fmax(1 + sqrt(v2 / vf), NOISE_FACTOR * sums->mean[DCS_RATIO_VARIANCE]), min_inner);
-  inner = fmin(round_up(inner, DCS_EXPANSION_MULTIPLE), MAX_INNER);
+  inner = fmin(round_up(inner, DCS_JACKKNIFE_GROUPS), MAX_INNER);
   double variance = vf + v1 / inner + v2 / (inner * (inner - 1));
   return sized(path_flops, stop, base, (int)inner,
                fmax(variance, fmin(tails * wanted, TAIL_FACTOR * variance)) / wanted);
@@ -113,7 +112,7 @@ static dcs_next after_final(double path_flops, const dcs_stop *stop, const dcs_d
   double tails = error_of_error(sums) / ERROR_OF_ERROR;
   bool tails_known = tails <= 1 || previous->blocks >= TAIL_FACTOR * WANTED_BLOCKS;
   bool biased = previous->inner > 1 && previous->inner < MAX_INNER &&
-                !(dcs_ratio_upper(dcs_sums_estimate(sums, DCS_RATIO_KL_REMAINDER)) <= allowed);
+                !(dcs_ratio_upper(dcs_sums_estimate(sums, DCS_RATIO_KL_BIAS)) <= allowed);
   if (error <= 1 && tails_known && !biased) return DCS_NEXT_DONE;
 
   double needed = pow(tails_known ? error : fmax(error, tails), 2);

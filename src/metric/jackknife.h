@@ -15,6 +15,8 @@
 
 enum { DCS_JACKKNIFE_GROUPS = 16 };
 
+_Static_assert(DCS_JACKKNIFE_GROUPS % DCS_LANES == 0, "the weights of one x fill whole tiles");
+
 typedef struct {
   double kl, kl_rev, mean_ratio; /**< r - 1 - log r, r log r - r + 1, r */
   double chi2;                   /**< (r - 1)^2, unbiased */

@@ -26,7 +26,7 @@ dcs_estimate dcs_sums_estimate(const dcs_sums *sums, int quantity);
 
 typedef struct {
   double rel_error; /**< stop when std_error <= rel_error * |kl| */
-  double max_paths; /**< never start more than this many paths per point and estimator */
+  double max_paths; /**< never start more than this many paths per point and estimator, but one block */
 } dcs_stop;
 
 /** Size and shape of a block in one phase. */

@@ -49,7 +49,9 @@ static dcs_design sized(double path_flops, const dcs_stop *stop, dcs_design base
 {
   double affordable = (stop->max_paths - base.spent) / inner;
   double by_flops = MAX_BLOCK_FLOPS / (path_flops * inner);
-  double outer = round_up(fmax(fmin(fmin(n, affordable) / WANTED_BLOCKS, by_flops), 1), DCS_LANES);
+  int multiple =
+      inner == 1 ? DCS_LANES : 1; /* a block is whole tiles; inner is a multiple of DCS_LANES when it is not 1 */
+  double outer = round_up(fmax(fmin(fmin(n, affordable) / WANTED_BLOCKS, by_flops), 1), multiple);
   double blocks = fmin(fmax(ceil(n / outer), MIN_BLOCKS), floor(affordable / outer));
   base.inner = inner;
   base.outer = (int64_t)outer;

@@ -4,7 +4,7 @@
 #include "target/law.h"
 
 typedef struct {
-  int k, k_padded;             /**< components; rounded up to whole tiles of TILE */
+  int k, k_padded;             /**< components; rounded up, see dcs_tile_padded */
   double *weight, *log_weight; /**< [k_padded]; padding has weight 0 */
   double *s2;                  /**< [k_padded] component variances */
   bool same_s2;

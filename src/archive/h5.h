@@ -19,7 +19,9 @@ typedef struct {
   void *print_data;
 } dcs_h5;
 
-typedef enum { DCS_H5_F64, DCS_H5_I64, DCS_H5_I32, DCS_H5_U64, DCS_H5_TEXT } dcs_h5_kind;
+/** DCS_H5_TEXT: fixed length, zero-padded (attributes, fields of records). DCS_H5_STRING: variable length, in memory an
+ *  array of pointers: what netCDF and xarray read as strings; netCDF's library crashes on the other kind. */
+typedef enum { DCS_H5_F64, DCS_H5_I64, DCS_H5_I32, DCS_H5_U64, DCS_H5_TEXT, DCS_H5_STRING } dcs_h5_kind;
 
 /** One data set to write. Text is `width` bytes per entry, zero-padded. */
 typedef struct {
@@ -51,7 +53,7 @@ DCS_NODISCARD dcs_status dcs_h5_put(dcs_h5 *h5, hid_t where, const dcs_h5_var *v
 /** Dimension scale 0, 1, ..., rows - 1. */
 DCS_NODISCARD dcs_status dcs_h5_put_index(dcs_h5 *h5, hid_t where, const char *name, int64_t rows,
                                           const char *long_name);
-/** Text column: var->width and var->data are taken from `text` [rows], whose entries may be NULL. */
+/** Column of strings: var->data is taken from `text` [rows], whose entries may be NULL. */
 DCS_NODISCARD dcs_status dcs_h5_put_text(dcs_h5 *h5, hid_t where, dcs_h5_var var, char *const *text);
 /** One text of any length without a dimension (attributes beyond 64 KiB trip many tools); "" when NULL. */
 DCS_NODISCARD dcs_status dcs_h5_put_string(dcs_h5 *h5, hid_t where, const char *name, const char *text,
@@ -73,7 +75,7 @@ DCS_NODISCARD dcs_status dcs_h5_look(dcs_h5 *h5, hid_t where, const char *name, 
  */
 DCS_NODISCARD dcs_status dcs_h5_get(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind kind, size_t width,
                                     int64_t rows, int64_t cols, void *out);
-/** Allocate and read a text column of any width. */
+/** Allocate and read a column of strings. */
 DCS_NODISCARD dcs_status dcs_h5_get_text(dcs_h5 *h5, hid_t where, const char *name, int64_t rows, char ***out);
 DCS_NODISCARD dcs_status dcs_h5_get_string(dcs_h5 *h5, hid_t where, const char *name, char **text);
 DCS_NODISCARD dcs_status dcs_h5_get_attribute(dcs_h5 *h5, hid_t where, const char *name, const char *key, char **text);

@@ -125,8 +125,8 @@ static bool kind_of(hid_t type, dcs_h5_kind *kind)
     *kind = size == 4 ? DCS_H5_I32 : DCS_H5_I64;
     return size == 4 || size == 8;
   case H5T_STRING:
-    *kind = DCS_H5_TEXT;
-    return H5Tis_variable_str(type) == 0 && size > 0;
+    *kind = H5Tis_variable_str(type) > 0 ? DCS_H5_STRING : DCS_H5_TEXT;
+    return size > 0;
   default:
     return false;
   }
@@ -188,9 +188,9 @@ dcs_status dcs_h5_look(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind *k
   return DCS_OK;
 }
 
-/** Allocate and read; `width` 0 accepts text of any width and `*width_out` says which. */
+/** Allocate and read. */
 static dcs_status get(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind kind, size_t width, int64_t rows,
-                      int64_t cols, void *out, size_t *width_out)
+                      int64_t cols, void *out)
 {
   dcs_status st = DCS_OK;
   hid_t data, type = H5I_INVALID_HID, memory = H5I_INVALID_HID;
@@ -198,7 +198,7 @@ static dcs_status get(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind kin
   void *buffer = NULL;
   int64_t row = cols == 0 ? 1 : cols;
   DCS_TRY(open_data(h5, where, name, &data, &s));
-  if (s.kind != kind || (width != 0 && s.width != width)) DCS_TRY(corrupt(h5, name, "the data set has a wrong type"));
+  if (s.kind != kind || s.width != width) DCS_TRY(corrupt(h5, name, "the data set has a wrong type"));
   if (s.rank != (cols == 0 ? 1 : 2) || s.dim[0] != rows || (cols != 0 && s.dim[1] != cols)) {
     DCS_TRY(corrupt(h5, name, "the data set has a wrong shape"));
   }
@@ -209,7 +209,6 @@ static dcs_status get(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind kin
   if (rows > 0 && H5Dread(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer) < 0) {
     DCS_TRY(dcs_h5_fail(h5, DCS_ECORRUPT, name, "cannot be read"));
   }
-  if (width_out != NULL) *width_out = s.width;
 done:
   dcs_h5_release(memory);
   dcs_h5_release(type);
@@ -222,7 +221,7 @@ done:
 dcs_status dcs_h5_get(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind kind, size_t width, int64_t rows,
                       int64_t cols, void *out)
 {
-  return get(h5, where, name, kind, dcs_h5_size(kind, width), rows, cols, out, NULL);
+  return get(h5, where, name, kind, dcs_h5_size(kind, width), rows, cols, out);
 }
 
 /** Zero-padded text of at most `width` bytes to a string; bytes after the first zero are an error. */
@@ -239,17 +238,27 @@ static dcs_status unpad(dcs_h5 *h5, const char *name, const char *bytes, size_t 
   return DCS_OK;
 }
 
+/** Own copies of strings that HDF5 allocated, which are given back. A null pointer is an empty string. */
+static dcs_status take_strings(dcs_h5 *h5, const char *name, int64_t count, char **strings, char **out)
+{
+  dcs_status st = DCS_OK;
+  for (int64_t i = 0; i < count; i++) {
+    if (st == DCS_OK) st = dcs_strdup(strings[i] == NULL ? "" : strings[i], &out[i]);
+    H5free_memory(strings[i]);
+  }
+  return st == DCS_OK ? st : dcs_fail(h5->err, st, "%s: no memory for '%s'", h5->path, name);
+}
+
 dcs_status dcs_h5_get_text(dcs_h5 *h5, hid_t where, const char *name, int64_t rows, char ***out)
 {
   dcs_status st = DCS_OK;
-  char *flat = NULL, **text = NULL;
-  size_t width = 0;
-  DCS_TRY(get(h5, where, name, DCS_H5_TEXT, 0, rows, 0, &flat, &width));
+  char **strings = NULL, **text = NULL;
   st = dcs_alloc((size_t)rows, sizeof *text, &text);
   if (st != DCS_OK) DCS_TRY(dcs_fail(h5->err, st, "%s: no memory for '%s'", h5->path, name));
-  for (int64_t i = 0; i < rows; i++) DCS_TRY(unpad(h5, name, flat + (size_t)i * width, width, &text[i]));
+  DCS_TRY(get(h5, where, name, DCS_H5_STRING, dcs_h5_size(DCS_H5_STRING, 0), rows, 0, &strings));
+  DCS_TRY(take_strings(h5, name, rows, strings, text));
 done:
-  dcs_free(&flat);
+  dcs_free(&strings);
   if (st != DCS_OK) dcs_h5_free_text(rows, &text);
   *out = text;
   return st;
@@ -313,10 +322,9 @@ done:
 dcs_status dcs_h5_get_string(dcs_h5 *h5, hid_t where, const char *name, char **text)
 {
   dcs_status st = DCS_OK;
-  char *bytes = NULL;
+  char *string = NULL;
   hid_t data = H5I_INVALID_HID, type = H5I_INVALID_HID, space = H5I_INVALID_HID, create = H5I_INVALID_HID;
   dcs_h5_kind kind;
-  size_t width;
   *text = NULL;
   if (!is_hard_link(where, name)) return corrupt(h5, name, "the data set is missing");
   data = H5Dopen2(where, name, H5P_DEFAULT);
@@ -324,24 +332,19 @@ dcs_status dcs_h5_get_string(dcs_h5 *h5, hid_t where, const char *name, char **t
   type = H5Dget_type(data);
   space = H5Dget_space(data);
   create = H5Dget_create_plist(data);
-  width = type < 0 ? 0 : H5Tget_size(type);
-  if (space < 0 || create < 0 || width == 0 || !kind_of(type, &kind) || kind != DCS_H5_TEXT ||
-      H5Sget_simple_extent_type(space) != H5S_SCALAR ||
-      !storage_is_plausible(h5, data, create, NULL, 0, width, width)) {
-    DCS_TRY(corrupt(h5, name, "the data set is not one fixed-length text"));
+  if (type < 0 || space < 0 || create < 0 || !kind_of(type, &kind) || kind != DCS_H5_STRING ||
+      H5Sget_simple_extent_type(space) != H5S_SCALAR || !storage_is_plausible(h5, data, create, NULL, 0, 16, 16)) {
+    DCS_TRY(corrupt(h5, name, "the data set is not one string"));
   }
-  st = dcs_alloc(width, 1, &bytes);
-  if (st != DCS_OK) DCS_TRY(dcs_fail(h5->err, st, "%s: no memory for '%s'", h5->path, name));
-  if (H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) < 0) {
+  if (H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &string) < 0) {
     DCS_TRY(dcs_h5_fail(h5, DCS_ECORRUPT, name, "cannot be read"));
   }
-  DCS_TRY(unpad(h5, name, bytes, width, text));
+  DCS_TRY(take_strings(h5, name, 1, &string, text));
 done:
   dcs_h5_release(create);
   dcs_h5_release(space);
   dcs_h5_release(type);
   dcs_h5_release(data);
-  dcs_free(&bytes);
   return st;
 }
 

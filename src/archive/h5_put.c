@@ -23,6 +23,11 @@ static hid_t file_type(dcs_h5_kind kind, size_t width)
     H5Tset_size(type, width);
     H5Tset_strpad(type, H5T_STR_NULLPAD);
     H5Tset_cset(type, H5T_CSET_UTF8);
+    break;
+  case DCS_H5_STRING:
+    type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
   }
   return type;
 }
@@ -82,13 +87,14 @@ dcs_status dcs_h5_put_attribute_i32(dcs_h5 *h5, hid_t where, const char *name, c
   return st;
 }
 
-/** Chunks of about 1 MiB with shuffle, gzip and checksum. Empty data sets cannot have chunks and need no checksum. */
+/** Chunks of about 1 MiB with shuffle, gzip and checksum. Empty data sets cannot have chunks and need no checksum; filters
+ *  would see only the references of strings. */
 static hid_t layout(const dcs_h5_var *var)
 {
   hid_t create = H5Pcreate(H5P_DATASET_CREATE);
   H5Pset_obj_track_times(create, false);
   H5Pset_attr_creation_order(create, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-  if (var->rows > 0) {
+  if (var->rows > 0 && var->kind != DCS_H5_STRING) {
     size_t row = dcs_h5_size(var->kind, var->width) * (size_t)(var->cols == 0 ? 1 : var->cols);
     hsize_t chunk[2] = {row < CHUNK_BYTES ? CHUNK_BYTES / row : 1, (hsize_t)var->cols};
     if (chunk[0] > (hsize_t)var->rows) chunk[0] = (hsize_t)var->rows;
@@ -179,21 +185,14 @@ dcs_status dcs_h5_put_index(dcs_h5 *h5, hid_t where, const char *name, int64_t r
 
 dcs_status dcs_h5_put_text(dcs_h5 *h5, hid_t where, dcs_h5_var var, char *const *text)
 {
-  char *flat = NULL;
-  var.kind = DCS_H5_TEXT;
-  var.width = 1;
-  for (int64_t i = 0; i < var.rows; i++) {
-    size_t n = text[i] == NULL ? 0 : strlen(text[i]);
-    if (n > var.width) var.width = n;
-  }
-  dcs_status st = dcs_alloc((size_t)var.rows, var.width, &flat);
+  const char **entry = NULL;
+  dcs_status st = dcs_alloc((size_t)var.rows, sizeof *entry, &entry);
   if (st != DCS_OK) return dcs_fail(h5->err, st, "%s: no memory for '%s'", h5->path, var.name);
-  for (int64_t i = 0; i < var.rows; i++) {
-    if (text[i] != NULL) memcpy(flat + (size_t)i * var.width, text[i], strlen(text[i]));
-  }
-  var.data = flat;
+  for (int64_t i = 0; i < var.rows; i++) entry[i] = text[i] == NULL ? "" : text[i];
+  var.kind = DCS_H5_STRING;
+  var.data = entry;
   st = dcs_h5_put(h5, where, &var);
-  dcs_free(&flat);
+  dcs_free(&entry);
   return st;
 }
 
@@ -201,11 +200,10 @@ dcs_status dcs_h5_put_string(dcs_h5 *h5, hid_t where, const char *name, const ch
 {
   dcs_status st = DCS_OK;
   if (text == NULL) text = "";
-  size_t n = strlen(text);
-  hid_t type = file_type(DCS_H5_TEXT, n == 0 ? 1 : n), space = H5Screate(H5S_SCALAR);
+  hid_t type = file_type(DCS_H5_STRING, 0), space = H5Screate(H5S_SCALAR);
   hid_t create = layout(&(dcs_h5_var){0}); /* a scalar cannot have chunks */
   hid_t data = H5Dcreate2(where, name, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
-  if (data < 0 || H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0) {
+  if (data < 0 || H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &text) < 0) {
     DCS_TRY(dcs_h5_fail(h5, DCS_EIO, name, "cannot write"));
   }
   DCS_TRY(describe(h5, data, "", long_name, "study file"));

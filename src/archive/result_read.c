@@ -55,7 +55,7 @@ static dcs_status get_column(dcs_h5 *h5, dcs_result *r, const char *name)
   DCS_TRY(dcs_h5_get_attribute(h5, h5->file, name, "long_name", &long_name));
   c->long_name = long_name;
   DCS_TRY(dcs_h5_look(h5, h5->file, name, &kind, &rows));
-  c->is_text = kind == DCS_H5_TEXT;
+  c->is_text = kind == DCS_H5_STRING;
   c->is_integer = kind == DCS_H5_I64;
   if (c->is_text) {
     DCS_TRY(dcs_h5_get_text(h5, h5->file, name, r->n_points, &c->text));

@@ -55,7 +55,7 @@ dcs_status dcs_table_get(dcs_h5 *h5, const char *group, dcs_table_copy *table)
     table->name[k] = name[i];
     name[i] = NULL;
     DCS_TRY(dcs_h5_look(h5, where, table->name[k], &kind, &rows));
-    st = kind == DCS_H5_TEXT
+    st = kind == DCS_H5_STRING
              ? dcs_h5_get_text(h5, where, table->name[k], table->n_rows, &table->text[k])
              : dcs_h5_get(h5, where, table->name[k], DCS_H5_F64, 0, table->n_rows, 0, &table->number[k]);
     if (st != DCS_OK) goto done;

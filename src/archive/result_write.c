@@ -98,7 +98,7 @@ static dcs_status put_metric(dcs_h5 *h5, const dcs_result *r, const dcs_result_m
   var = metric_var(r, m, name, DCS_H5_I64, count, "1", "independent samples; 0: exact");
   DCS_TRY(dcs_h5_put(h5, h5->file, &var));
   snprintf(name, n_name, "%s_method", m->name);
-  var = metric_var(r, m, name, DCS_H5_TEXT, NULL, "", "estimator that measured it");
+  var = metric_var(r, m, name, DCS_H5_STRING, NULL, "", "estimator that measured it");
   DCS_TRY(dcs_h5_put_text(h5, h5->file, var, m->method));
 done:
   dcs_free(&name);

@@ -333,7 +333,8 @@ dcs_status dcs_h5_get_string(dcs_h5 *h5, hid_t where, const char *name, char **t
   space = H5Dget_space(data);
   create = H5Dget_create_plist(data);
   if (type < 0 || space < 0 || create < 0 || !kind_of(type, &kind) || kind != DCS_H5_STRING ||
-      H5Sget_simple_extent_type(space) != H5S_SCALAR || !storage_is_plausible(h5, data, create, NULL, 0, 16, 16)) {
+      H5Sget_simple_extent_type(space) != H5S_SCALAR ||
+      !storage_is_plausible(h5, data, create, NULL, 0, sizeof string, sizeof string)) {
     DCS_TRY(corrupt(h5, name, "the data set is not one string"));
   }
   if (H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &string) < 0) {

@@ -167,8 +167,7 @@ int dcs_cli_bench(int argc, char **argv)
       "and steps per second of the forward sampler, on random mixtures in d dimensions with K components.\v"
       "Counted flops are those of the algorithm with two factorisations and three (with noise: four) posterior "
       "evaluations per step, 30 for an exponential and 60 for a normal number; components whose weight is below "
-      "rounding are "
-      "skipped, so the counted rate can exceed what is executed. The peak is measured with independent "
+      "rounding are skipped, so the counted rate can exceed what is executed. The peak is measured with independent "
       "multiply-adds.\n\n"
       "Example:\n  dcs bench --seconds 1\n\nExit codes: 0 ok, 1 error, 2 usage.",
       NULL,

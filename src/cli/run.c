@@ -96,8 +96,8 @@ int dcs_cli_run(int argc, char **argv)
       .doc =
           "Run a study, or go on with it, on one core or under mpirun.\n\n"
           "Finished work is kept in R.h5.journal until R.h5 is written, whole or not at all. SIGUSR1, SIGTERM and "
-          "Ctrl-C "
-          "stop at a checkpoint; the same command goes on from there, with any number of ranks and the same result bit "
+          "Ctrl-C stop at a checkpoint; the same command goes on from there, with any number of ranks and the same "
+          "result bit "
           "for bit. A study that has grown (more steps, another sampler) adds to the R.h5 of the smaller one.\v"
           "Examples:\n"
           "  mpirun -n 4 dcs run studies/quick/study.yaml -o quick.h5\n"

@@ -84,22 +84,21 @@ static dcs_status solve(dcs_inverter *inv, const dcs_step *step)
   for (int n = 0; n < MAX_EVALUATIONS; n++) {
     dcs_posterior_at(inv->here, step->sigma, inv->x);
     residual_at(inv, inv->here, step, &norm2);
-    dcs_mask open = {}, worse = {}, slow = {};
-    row bad;
+    dcs_mask open = {}, worse = {}, slow = {}, bad[DCS_VECS];
     for (int v = 0; v < DCS_VECS; v++) {
       dcs_mask over = ~(norm2[v] <= tolerance2); /* true for NAN, too */
       dcs_mask up = over & ~(norm2[v] < accepted[v]);
       open |= over;
       worse |= up;
       slow |= over & (norm2[v] > 1e-3 * accepted[v]);
-      bad[v] = (dcs_vec)up;
+      bad[v] = up;
     }
     if (!dcs_mask_any(open)) return DCS_OK;
     if (dcs_mask_any(worse)) {
       if (!factored) return DCS_ENUMERIC; /* the very first evaluation was not finite */
       /* the step was too long in some lane: go back half of it there */
       for (int v = 0; v < DCS_VECS; v++) {
-        dcs_vec half = dcs_vec_select((dcs_mask)bad[v], 0.5 * length[v], dcs_vec_set(0));
+        dcs_vec half = dcs_vec_select(bad[v], 0.5 * length[v], dcs_vec_set(0));
         length[v] -= half;
         for (int i = 0; i < inv->d; i++) x[i][v] -= half * delta[i][v];
       }

@@ -21,9 +21,6 @@
 #include "metric/ratio.h"
 #include "metric/ratio_design.h"
 
-/** `step` words of the draw stream. */
-enum { STEP_DATA, STEP_NOISE, STEP_COIN };
-
 struct dcs_block_work {
   dcs_inverter inverter;
   double wide;   /**< noise level of q_wide */
@@ -183,17 +180,13 @@ static void draw_outer(const dcs_target *target, double sigma, dcs_stream draw, 
                        dcs_block_work *work, double *weight)
 {
   _Alignas(DCS_ALIGN) double coin[DCS_LANES], unused[DCS_LANES];
-  int d = dcs_target_dimension(target);
-  double wide = work->wide;
+  double level[DCS_LANES];
   dcs_posterior *narrow_law = work->inverter.here, *wide_law = work->inverter.spare;
-  dcs_stream_uniform2(draw, ids, STEP_COIN, 0, coin, unused);
-  dcs_target_draw(target, draw, ids, STEP_DATA, work->x);
-  dcs_stream_normal(draw, ids, STEP_NOISE, d, work->z);
-  for (int i = 0; i < d; i++)
-    for (int l = 0; l < DCS_LANES; l++)
-      work->x[i * DCS_LANES + l] += (coin[l] < 0.5 ? sigma : wide) * work->z[i * DCS_LANES + l];
+  dcs_stream_uniform2(draw, ids, DCS_DRAW_FREE, 0, coin, unused);
+  for (int l = 0; l < DCS_LANES; l++) level[l] = coin[l] < 0.5 ? sigma : work->wide;
+  dcs_sampler_draw_lanes(target, level, draw, ids, work->x, work->z);
   dcs_posterior_at(narrow_law, sigma, work->x);
-  dcs_posterior_at(wide_law, wide, work->x);
+  dcs_posterior_at(wide_law, work->wide, work->x);
   for (int l = 0; l < DCS_LANES; l++)
     weight[l] = 2 / (1 + exp(dcs_posterior_log_q(wide_law)[l] - dcs_posterior_log_q(narrow_law)[l]));
 }

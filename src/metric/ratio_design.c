@@ -67,16 +67,17 @@ static dcs_design best(double path_flops, const dcs_stop *stop, dcs_design base,
   double signal = fmax(kl.value, 0.5 * kl.std_error), wanted = pow(stop->rel_error * signal, 2);
   double total = sums->m2[DCS_RATIO_KL] / (double)(sums->n - 1);
   double tails = (double)sums->n * pow(error_of_error(sums) / ERROR_OF_ERROR, 2);
-  if (base.inner == 1)
-    return sized(path_flops, stop, base, 1, fmax(total, fmin(tails * wanted, TAIL_FACTOR * total)) / wanted);
-  /* V_f is a small difference of noisy numbers: it is kept between what a normal A (half the square of the mean, and
-   *  more in low dimension) and a heavy-tailed one would give */
-  double m = base.inner, v1 = fmax(sums->mean[DCS_RATIO_SIGNAL_NOISE], 0), v2 = sums->mean[DCS_RATIO_VARIANCE2] / 2;
-  double vf = total - v1 / m - v2 / (m * (m - 1));
-  vf = fmin(fmax(vf, 0.5 * signal * signal), 4 * signal * signal);
-  double inner = fmax(fmax(1 + sqrt(v2 / vf), NOISE_FACTOR * sums->mean[DCS_RATIO_VARIANCE]), min_inner);
-  inner = fmin(round_up(inner, DCS_JACKKNIFE_GROUPS), MAX_INNER);
-  double variance = vf + v1 / inner + v2 / (inner * (inner - 1));
+  double inner = 1, variance = total;
+  if (base.inner > 1) {
+    double m = base.inner, v1 = fmax(sums->mean[DCS_RATIO_SIGNAL_NOISE], 0), v2 = sums->mean[DCS_RATIO_VARIANCE2] / 2;
+    double vf = total - v1 / m - v2 / (m * (m - 1));
+    /* a small difference of noisy numbers: kept between what a normal A (half the square of the mean, and more in low
+     * dimension) and a heavy-tailed one would give */
+    vf = fmin(fmax(vf, 0.5 * signal * signal), 4 * signal * signal);
+    inner = fmax(fmax(1 + sqrt(v2 / vf), NOISE_FACTOR * sums->mean[DCS_RATIO_VARIANCE]), min_inner);
+    inner = fmin(round_up(inner, DCS_JACKKNIFE_GROUPS), MAX_INNER);
+    variance = vf + v1 / inner + v2 / (inner * (inner - 1));
+  }
   return sized(path_flops, stop, base, (int)inner,
                fmax(variance, fmin(tails * wanted, TAIL_FACTOR * variance)) / wanted);
 }

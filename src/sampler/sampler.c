@@ -137,15 +137,22 @@ void dcs_steps_destroy(dcs_steps **steps)
   dcs_free(steps);
 }
 
-enum { STEP_DATA = 0, STEP_NOISE = 1 /**< `step` words of the draw stream: X_0, and the noise on it */ };
+void dcs_sampler_draw_lanes(const dcs_target *target, const double *sigma, dcs_stream draw, const dcs_lane_ids *ids,
+                            double *restrict x, double *restrict z)
+{
+  int d = dcs_target_dimension(target);
+  dcs_target_draw(target, draw, ids, DCS_DRAW_DATA, x);
+  dcs_stream_normal(draw, ids, DCS_DRAW_NOISE, d, z);
+  for (int i = 0; i < d; i++)
+    for (int l = 0; l < DCS_LANES; l++) x[i * DCS_LANES + l] += sigma[l] * z[i * DCS_LANES + l];
+}
 
 void dcs_sampler_draw(const dcs_target *target, double sigma, dcs_stream draw, const dcs_lane_ids *ids,
                       double *restrict x, double *restrict z)
 {
-  int n = dcs_target_dimension(target) * DCS_LANES;
-  dcs_target_draw(target, draw, ids, STEP_DATA, x);
-  dcs_stream_normal(draw, ids, STEP_NOISE, dcs_target_dimension(target), z);
-  for (int i = 0; i < n; i++) x[i] += sigma * z[i];
+  double same[DCS_LANES];
+  for (int l = 0; l < DCS_LANES; l++) same[l] = sigma;
+  dcs_sampler_draw_lanes(target, same, draw, ids, x, z);
 }
 
 static void start(const dcs_target *target, const dcs_steps *steps, dcs_stream draw, const dcs_lane_ids *ids, double *x,
@@ -158,7 +165,7 @@ static void start(const dcs_target *target, const dcs_steps *steps, dcs_stream d
     return;
   }
   double spread = steps->init == DCS_INIT_PRIOR ? sqrt(1 + square(sigma)) : sigma;
-  dcs_stream_normal(draw, ids, STEP_NOISE, d, x);
+  dcs_stream_normal(draw, ids, DCS_DRAW_NOISE, d, x);
   for (int i = 0; i < d; i++)
     for (int l = 0; l < DCS_LANES; l++)
       x[i * DCS_LANES + l] =

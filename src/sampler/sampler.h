@@ -42,9 +42,15 @@ DCS_NODISCARD dcs_status dcs_steps_create(const dcs_sampler *sampler, double lam
                                           const dcs_schedule *schedule, dcs_steps **out);
 void dcs_steps_destroy(dcs_steps **steps);
 
+/** `step` words of a draw stream: X_0, the noise on it, and the first one that dcs_sampler_draw leaves to its caller. */
+enum { DCS_DRAW_DATA, DCS_DRAW_NOISE, DCS_DRAW_FREE };
+
 /** x [d][DCS_LANES] <- exact draws of X_sigma = X_0 + sigma Z; z [d][DCS_LANES] is scratch. */
 void dcs_sampler_draw(const dcs_target *target, double sigma, dcs_stream draw, const dcs_lane_ids *ids,
                       double *restrict x, double *restrict z);
+/** The same with a level of its own for every lane: sigma [DCS_LANES]. */
+void dcs_sampler_draw_lanes(const dcs_target *target, const double *sigma, dcs_stream draw, const dcs_lane_ids *ids,
+                            double *restrict x, double *restrict z);
 
 /** Run the sampler forward for one tile: x [d][DCS_LANES] <- X_N ~ p_N. `post` is a posterior of `target`, used as work
  *  space; z [d][DCS_LANES] is scratch. One posterior evaluation per step. */

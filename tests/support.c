@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 void must(dcs_status status, const dcs_error *err)
 {
   if (status == DCS_OK) return;
@@ -89,7 +91,8 @@ dcs_problem make_problem(dcs_target *target, setup s)
   const dcs_schedule_rule *rule = dcs_schedule_find(s.levels == NULL ? "geometric" : s.levels);
   const dcs_sampler *sampler = dcs_sampler_find(s.sampler);
   must(rule == NULL || sampler == NULL ? DCS_EARG : DCS_OK, NULL);
-  dcs_problem problem = {.target = target, .seed = s.seed, .point = 1};
+  dcs_problem problem = {
+      .target = target, .seed = s.seed, .point = 1, .quantile = DCS_QUANTILE_DEFAULT, .samples = DCS_SAMPLES_DEFAULT};
   must(dcs_params_create(rule->params, &params), NULL);
   if (rule->takes_delta) must(dcs_params_set(&params, "sigma_max", 1, 1, &s.sigma_max), NULL);
   must(dcs_params_default(&params, &err), &err);
@@ -99,34 +102,43 @@ dcs_problem make_problem(dcs_target *target, setup s)
   return problem;
 }
 
-dcs_next run_estimator(const dcs_estimator *estimator, const dcs_problem *problem, dcs_stop stop,
-                       dcs_estimate *estimates, dcs_design *last)
+dcs_next run_profile(const dcs_estimator *estimator, const dcs_problem *problem, dcs_stop stop, dcs_estimate *estimates,
+                     dcs_design *last, int quantity, dcs_estimate *profile)
 {
   dcs_error err = {""};
   dcs_design design = {0}, next = {0};
-  dcs_sums total = {0}, sums;
+  int64_t groups = dcs_estimator_groups(estimator, problem);
+  dcs_sums *total = NULL, sums;
   dcs_block_work *work = NULL;
   dcs_next verdict = DCS_NEXT_RUN;
   must(estimator->check(problem, &err), &err);
   must(estimator->work_create(problem, &work), NULL);
+  must(dcs_alloc((size_t)groups, sizeof *total, &total), NULL);
   for (bool first = true;; first = false) {
-    verdict = estimator->plan(problem, &stop, first ? NULL : &design, &total, &next);
+    verdict = estimator->plan(problem, &stop, first ? NULL : &design, total, &next);
     if (verdict != DCS_NEXT_RUN) break;
     int64_t done = !first && next.phase == design.phase ? design.blocks : 0;
-    if (done == 0) memset(&total, 0, sizeof total);
     design = next;
     for (int64_t b = done; b < design.blocks; b++) {
       must(estimator->block(problem, &design, b, work, &sums, &err), &err);
-      if (b == 0)
-        total = sums;
+      if (b < groups)
+        total[b] = sums;
       else
-        dcs_sums_merge(&total, &sums);
+        dcs_sums_merge(&total[b % groups], &sums);
     }
   }
   estimator->work_destroy(&work);
-  estimator->finish(problem, &design, &total, estimates);
+  estimator->finish(problem, &design, total, estimates);
+  if (profile != NULL) estimator->profile(problem, &design, total, quantity, profile);
   if (last != NULL) *last = design;
+  dcs_free(&total);
   return verdict;
+}
+
+dcs_next run_estimator(const dcs_estimator *estimator, const dcs_problem *problem, dcs_stop stop,
+                       dcs_estimate *estimates, dcs_design *last)
+{
+  return run_profile(estimator, problem, stop, estimates, last, 0, NULL);
 }
 
 int quantity_of(const dcs_estimator *estimator, const char *name)

@@ -32,6 +32,10 @@ dcs_problem make_problem(dcs_target *target, setup s);
 dcs_next run_estimator(const dcs_estimator *estimator, const dcs_problem *problem, dcs_stop stop,
                        dcs_estimate *estimates, dcs_design *design);
 
+/** The same, and the values of one quantity along the levels: profile [steps + 1]. */
+dcs_next run_profile(const dcs_estimator *estimator, const dcs_problem *problem, dcs_stop stop, dcs_estimate *estimates,
+                     dcs_design *design, int quantity, dcs_estimate *profile);
+
 /** Index of a quantity by name. */
 int quantity_of(const dcs_estimator *estimator, const char *name);
 

@@ -12,6 +12,7 @@ typedef enum {
   DCS_PARAM_INT,
   DCS_PARAM_REAL,
   DCS_PARAM_WORD, /**< one of `choices` */
+  DCS_PARAM_TEXT, /**< any text, such as a path; not part of a point's identity */
   DCS_PARAM_LIST, /**< a scalar or a list of reals: values[rows], cols = 1 */
   DCS_PARAM_TABLE /**< a list of reals (rows of one) or a list of equally long lists: values[rows][cols] */
 } dcs_param_type;
@@ -32,7 +33,7 @@ typedef struct {
   int line;       /**< line in the study file, 0 when defaulted */
   int rows, cols; /**< 1, 1 for scalars */
   double *values; /**< [rows][cols]; BOOL is 0 or 1; owned */
-  char *word;     /**< DCS_PARAM_WORD; owned */
+  char *word;     /**< DCS_PARAM_WORD, DCS_PARAM_TEXT; owned */
 } dcs_param;
 
 typedef struct {

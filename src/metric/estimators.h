@@ -2,6 +2,8 @@
 #define DCS_METRIC_ESTIMATORS_H
 #include "metric/metric.h"
 
-extern const dcs_estimator dcs_estimator_gaussian, dcs_estimator_ratio, dcs_estimator_ratio_factor;
+extern const dcs_estimator dcs_estimator_gaussian;
+extern const dcs_estimator dcs_estimator_ratio;
+extern const dcs_estimator dcs_estimator_ratio_factor;
 
 #endif

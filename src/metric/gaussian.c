@@ -13,7 +13,10 @@ enum { KL, KL_REV, CHI2, W2, QUANTITIES };
 
 static dcs_status check(const dcs_problem *problem, dcs_error *err)
 {
-  if (dcs_target_gaussian_variances(problem->target) != NULL) return DCS_OK;
+  const dcs_steps *steps = problem->steps;
+  if (dcs_target_gaussian(problem->target, NULL) != NULL && steps->error == NULL &&
+      steps->sampler->kind == DCS_MAP_ONE_SCORE)
+    return DCS_OK;
   return dcs_fail(err, DCS_EARG, "the target is not Gaussian");
 }
 
@@ -74,7 +77,7 @@ static dcs_status block(const dcs_problem *problem, const dcs_design *design, in
   int copies = 1;
   const dcs_target *target = dcs_target_factor(problem->target, &copies);
   int d = dcs_target_dimension(target);
-  const double *lambda = dcs_target_gaussian_variances(target), *mean = dcs_target_mean(target);
+  const double *mean = NULL, *lambda = dcs_target_gaussian(target, &mean);
   DCS_TRY(dcs_alloc((size_t)d, sizeof *c, &c));
   for (int i = 0; i < d; i++) c[i] = (coordinate){lambda[i], problem->steps->init == DCS_INIT_PRIOR ? mean[i] : 0};
   qsort(c, (size_t)d, sizeof *c, compare);

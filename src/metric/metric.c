@@ -6,30 +6,157 @@
 #include "base/memory.h"
 #include "metric/estimators.h"
 
-/** The registries: a new estimator is one file and one line, a new metric is one line. */
-static const dcs_estimator *const estimators[] = {&dcs_estimator_gaussian, &dcs_estimator_ratio_factor,
-                                                  &dcs_estimator_ratio};
+/** The registries: a new estimator is one file and one line, a new metric is one entry. */
+static const dcs_estimator *const estimators[] = {
+    &dcs_estimator_gaussian,
+    &dcs_estimator_ratio_factor,
+    &dcs_estimator_ratio,
+};
 
-static const char *const exact_or_ratio[] = {"gaussian", "ratio-factor", "ratio", NULL};
-static const char *const ratio_only[] = {"ratio-factor", "ratio", NULL};
-static const char *const joint_ratio[] = {"ratio", NULL};
-static const char *const gaussian_only[] = {"gaussian", NULL};
+/** Names of estimators, the preferred first. */
+#define ANY_OF(...)                                                                                                    \
+  (const char *const[]) { __VA_ARGS__, NULL }
 
 static const dcs_metric metrics[] = {
-    {"kl", "nat", "Kullback-Leibler divergence KL(q || p) of the output law p from the target q at delta",
-     "best estimator for the point: closed form, per independent factor, or joint", "E_q[r - 1 - log r], r = p/q",
-     exact_or_ratio, "kl"},
-    {"kl_rev", "nat", "reverse divergence KL(p || q)", "best estimator for the point", "E_q[r log r - r + 1], r = p/q",
-     exact_or_ratio, "kl_rev"},
-    {"chi2", "1", "chi-square divergence E_q[(p/q - 1)^2]", "best estimator for the point", "E_q[(r - 1)^2], r = p/q",
-     exact_or_ratio, "chi2"},
-    {"mean_ratio", "1", "E_q[p/q], which is 1: the built-in check of the ratio estimator",
-     "measured, also for Gaussian targets; of one factor when the target is a product", "E_q[r], r = p/q", ratio_only,
-     "mean_ratio"},
-    {"kl_ratio", "nat", "KL(q || p) by the joint ratio estimator", "forced, whatever else the point would allow",
-     "E_q[r - 1 - log r], r = p/q", joint_ratio, "kl"},
-    {"w2", "data units", "Wasserstein-2 distance between output law and target", "Gaussian targets (Bures)",
-     "W2^2 = |m_p - m_q|^2 + sum (sqrt V - sqrt Q)^2", gaussian_only, "w2"},
+    {.name = "kl",
+     .unit = "nat",
+     .long_name = "Kullback-Leibler divergence KL(q || p) of the output law p from the target q at delta",
+     .help = "best estimator for the point: closed form, quadrature, per independent factor, or joint",
+     .source = "E_q[r - 1 - log r], r = p/q",
+     .estimators = ANY_OF("gaussian", "quadrature", "radial", "ratio-factor", "ratio"),
+     .quantity = "kl"},
+    {.name = "kl_rev",
+     .unit = "nat",
+     .long_name = "reverse divergence KL(p || q)",
+     .help = "best estimator for the point",
+     .source = "E_q[r log r - r + 1], r = p/q",
+     .estimators = ANY_OF("gaussian", "quadrature", "radial", "ratio-factor", "ratio"),
+     .quantity = "kl_rev"},
+    {.name = "chi2",
+     .unit = "1",
+     .long_name = "chi-square divergence E_q[(p/q - 1)^2]",
+     .help = "best estimator for the point",
+     .source = "E_q[(r - 1)^2], r = p/q",
+     .estimators = ANY_OF("gaussian", "quadrature", "radial", "ratio-factor", "ratio"),
+     .quantity = "chi2"},
+    {.name = "mean_ratio",
+     .unit = "1",
+     .long_name = "E_q[p/q], which is 1: the built-in check of the ratio estimator",
+     .help = "measured, also for Gaussian targets; of one factor when the target is a product",
+     .source = "E_q[r], r = p/q",
+     .estimators = ANY_OF("ratio-factor", "ratio"),
+     .quantity = "mean_ratio"},
+    {.name = "kl_ratio",
+     .unit = "nat",
+     .long_name = "KL(q || p) by the joint ratio estimator",
+     .help = "forced, whatever else the point would allow",
+     .source = "E_q[r - 1 - log r], r = p/q",
+     .estimators = ANY_OF("ratio"),
+     .quantity = "kl"},
+    {.name = "kl_knn",
+     .unit = "nat",
+     .long_name = "KL(q || p) from nearest neighbours in samples: a cross-check in low dimension, biased in high",
+     .help = "any target; trust it below d = 4",
+     .source = "Wang, Kulkarni and Verdu 2009, k = 5",
+     .estimators = ANY_OF("knn"),
+     .quantity = "kl_knn",
+     .companion = "kl_knn_floor"},
+    {.name = "kl_knn_floor",
+     .unit = "nat",
+     .long_name = "what kl_knn gives for two samples of the target itself",
+     .help = "measured beside kl_knn",
+     .source = "Wang, Kulkarni and Verdu 2009, k = 5",
+     .estimators = ANY_OF("knn"),
+     .quantity = "kl_knn_floor"},
+    {.name = "kl_path",
+     .unit = "nat",
+     .long_name = "path-space divergence of the sampler's chain from the exact reverse chain",
+     .help = "samplers with noise",
+     .source = "sum over steps of E KL(q(x'|x) || p(x'|x)); I-MMSE, Reeves and Pfister arXiv:2502.02305",
+     .estimators = ANY_OF("gaussian", "quadrature-path", "path"),
+     .quantity = "kl_path"},
+    {.name = "information",
+     .unit = "nat",
+     .long_name = "mutual information gained from sigma_max to the last level, half the integral of mmse over snr",
+     .help = "any target and sampler",
+     .source = "I-MMSE, Guo, Shamai and Verdu 2005",
+     .estimators = ANY_OF("gaussian", "quadrature-path", "path"),
+     .quantity = "information"},
+    {.name = "kl_chain",
+     .unit = "nat",
+     .long_name = "path-space divergence from the exact chain that shares the sampler's noise",
+     .help = "samplers with noise",
+     .source = "sum E|Phi_k(X) - F_k(X)|^2/(2 c_k^2), Phi the probability flow; Jain and Zhang arXiv:2508.16306 "
+               "(our reading)",
+     .estimators = ANY_OF("gaussian", "quadrature-path", "chain"),
+     .quantity = "kl_chain"},
+    {.name = "mmse",
+     .unit = "data units squared",
+     .long_name = "mean square error of the best denoiser, E tr C: at the last level, and at each under /levels",
+     .help = "any target",
+     .source = "E|X_0 - E[X_0|X_sigma]|^2",
+     .estimators = ANY_OF("gaussian", "quadrature-levels", "mmse"),
+     .quantity = "mmse",
+     .has_profile = true},
+    {.name = "smoothness",
+     .unit = "1",
+     .long_name = "relaxed smoothness constant L: largest over the levels, and at each under /levels",
+     .help = "quantile over X of |C/sigma^2 - I|_op; the quantile is `quantile` in the study",
+     .source = "Jiao, Zhou and Li arXiv:2510.27562, Definition 1 (our reading)",
+     .estimators = ANY_OF("gaussian", "smoothness"),
+     .quantity = "smoothness",
+     .has_profile = true},
+    {.name = "kl_constant",
+     .unit = "nat",
+     .long_name = "limit of steps^2 KL(q || p) as steps grow, along this schedule",
+     .help = "samplers whose noise is c^2 ~ 2 h sigma^2: ddpm-*, jain-zhang, ei-sde; cost does not depend on steps",
+     .source = "1/2 H^2 E_q[(E[int g a(X_s, s) ds | X])^2], a = lim log rho_h / h^2",
+     .estimators = ANY_OF("gaussian", "constant"),
+     .quantity = "kl_constant"},
+    {.name = "w2",
+     .unit = "data units",
+     .long_name = "Wasserstein-2 distance between output law and target",
+     .help = "Gaussian targets (Bures), independent one-dimensional parts (quantiles), rotation-invariant targets",
+     .source = "closed form or quantile functions",
+     .estimators = ANY_OF("gaussian", "quadrature", "radial"),
+     .quantity = "w2"},
+    {.name = "w2_coupling",
+     .unit = "data units",
+     .long_name = "upper bound of the Wasserstein-2 distance: sampler and exact chain run with the same noise",
+     .help = "any target and one-score sampler",
+     .source = "sqrt(E|Y - X|^2), X' = Phi(X) + c z",
+     .estimators = ANY_OF("coupling"),
+     .quantity = "w2_coupling"},
+    {.name = "w2_sliced",
+     .unit = "data units",
+     .long_name = "sliced Wasserstein-2 distance between samples of output law and target",
+     .help = "any target and sampler; compare with w2_sliced_floor",
+     .source = "Bonneel et al. 2015",
+     .estimators = ANY_OF("sliced"),
+     .quantity = "w2_sliced",
+     .companion = "w2_sliced_floor"},
+    {.name = "w2_sliced_floor",
+     .unit = "data units",
+     .long_name = "what w2_sliced gives for two samples of the target itself",
+     .help = "measured beside w2_sliced",
+     .source = "Bonneel et al. 2015",
+     .estimators = ANY_OF("sliced"),
+     .quantity = "w2_sliced_floor"},
+    {.name = "w2_assignment",
+     .unit = "data units",
+     .long_name = "Wasserstein-2 distance between samples of output law and target",
+     .help = "any target and sampler; compare with w2_assignment_floor",
+     .source = "optimal assignment, shortest augmenting paths",
+     .estimators = ANY_OF("assignment"),
+     .quantity = "w2_assignment",
+     .companion = "w2_assignment_floor"},
+    {.name = "w2_assignment_floor",
+     .unit = "data units",
+     .long_name = "what w2_assignment gives for two samples of the target itself",
+     .help = "measured beside w2_assignment",
+     .source = "optimal assignment, shortest augmenting paths",
+     .estimators = ANY_OF("assignment"),
+     .quantity = "w2_assignment_floor"},
 };
 
 const dcs_estimator *dcs_estimator_at(int index)
@@ -62,6 +189,7 @@ dcs_status dcs_metric_choose(const dcs_metric *metric, const dcs_problem *proble
   *estimator = NULL;
   for (int i = 0; metric->estimators[i] != NULL; i++) {
     const dcs_estimator *e = dcs_estimator_find(metric->estimators[i]);
+    if (e == NULL) continue;
     dcs_status st = e->check(problem, err);
     if (st == DCS_EARG) continue; /* not for this kind of target: try the next */
     *estimator = e;
@@ -70,6 +198,11 @@ dcs_status dcs_metric_choose(const dcs_metric *metric, const dcs_problem *proble
     return st;
   }
   return dcs_fail(err, DCS_EREFUSED, "no instrument for this target; there is: %s", metric->help);
+}
+
+int64_t dcs_estimator_groups(const dcs_estimator *estimator, const dcs_problem *problem)
+{
+  return estimator->groups == NULL ? 1 : estimator->groups(problem);
 }
 
 void dcs_problem_destroy(dcs_problem *problem)

@@ -45,7 +45,13 @@ typedef struct {
   dcs_schedule *schedule;
   dcs_steps *steps;
   uint64_t seed, point; /**< stream identity */
-} dcs_problem;          /**< owns all three */
+  double quantile;      /**< of the smoothness over X, in (0, 1) */
+  int samples;          /**< particles in each cloud of the metrics that compare samples */
+} dcs_problem;          /**< owns target, schedule and steps */
+
+/** Settings of a point unless its study says otherwise. */
+#define DCS_QUANTILE_DEFAULT 0.99
+enum { DCS_SAMPLES_DEFAULT = 2000 };
 
 void dcs_problem_destroy(dcs_problem *problem);
 
@@ -60,6 +66,10 @@ struct dcs_estimator {
   bool exact;
   int count;                          /**< quantities in a block's sums */
   const char *quantity[DCS_SUMS_MAX]; /**< their names; those that are metric names are results */
+  /** Groups of blocks; NULL: one. Block b belongs to group b % groups, and each group has sums of its own: what is
+   *  measured level by level has a group for each level sigma_0 ... sigma_N. Wherever `sums` is passed it has this many
+   *  entries. A phase has at least one block of every group. */
+  int64_t (*groups)(const dcs_problem *problem);
   /** DCS_OK; DCS_EARG: not for this kind of target; DCS_EREFUSED: this point is out of its reach, `err` says why. */
   dcs_status (*check)(const dcs_problem *problem, dcs_error *err);
   /** First design (previous == NULL) or the next one after all `previous->blocks` blocks are merged into `sums`. */
@@ -72,9 +82,16 @@ struct dcs_estimator {
                       dcs_sums *sums, dcs_error *err);
   /** Estimates of all quantities from the merged sums of the final phase; those that are not results are ignored. */
   void (*finish)(const dcs_problem *problem, const dcs_design *design, const dcs_sums *sums, dcs_estimate *estimates);
+  /** Values of one quantity along the levels, out [steps + 1]; NULL: the estimator has none. Called after the final
+   *  phase, for the quantities of metrics that have a profile. */
+  void (*profile)(const dcs_problem *problem, const dcs_design *design, const dcs_sums *sums, int quantity,
+                  dcs_estimate *out);
   /** Floating-point operations of one block, for ordering work and for `dcs plan`. */
   double (*flops)(const dcs_problem *problem, const dcs_design *design);
 };
+
+/** Number of groups: what `groups` says, or 1. */
+int64_t dcs_estimator_groups(const dcs_estimator *estimator, const dcs_problem *problem);
 
 const dcs_estimator *dcs_estimator_find(const char *name);
 const dcs_estimator *dcs_estimator_at(int index);
@@ -83,6 +100,8 @@ typedef struct {
   const char *name, *unit, *long_name, *help, *source;
   const char *const *estimators; /**< names in order of preference, ends with NULL */
   const char *quantity;          /**< the estimator's quantity that is this metric */
+  bool has_profile;              /**< a value at every level beside the one of the point, stored under /levels */
+  const char *companion;         /**< metric that is always measured beside this one (its noise floor), or NULL */
 } dcs_metric;
 
 const dcs_metric *dcs_metric_find(const char *name);

@@ -39,6 +39,12 @@ static bool is_deterministic(const dcs_steps *steps)
 
 static dcs_status check(const dcs_problem *problem, dcs_error *err)
 {
+  const dcs_sampler *sampler = problem->steps->sampler;
+  if (sampler->kind != DCS_MAP_ONE_SCORE && sampler->kind != DCS_MAP_HEUN)
+    return dcs_fail(err, DCS_EREFUSED,
+                    "ratio: %s adds noise that depends on the state; only a product target, by "
+                    "quadrature, has a marginal KL for it",
+                    sampler->name);
   for (int k = 0; k < problem->steps->count; k++) {
     const dcs_step *s = &problem->steps->step[k];
     if (!(s->u2 > 0))

@@ -82,7 +82,7 @@ dcs_status dcs_bootstrap_values(const dcs_result *result, int metric, int64_t po
     square += blocks.deviation[g] * blocks.deviation[g];
   }
   double s = sqrt(square) / n;
-  bool normal = blocks.count < BATCHES_MIN || !(s > 0) || !isfinite(s);
+  bool normal = estimator->groups != NULL || blocks.count < BATCHES_MIN || !(s > 0) || !isfinite(s);
 
   dcs_stream stream = dcs_stream_create(result->seed, DCS_PURPOSE_BOOTSTRAP, result->hash[point]);
   for (int r = 0; r < DCS_REPLICATES; r++) {

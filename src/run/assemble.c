@@ -119,7 +119,7 @@ static dcs_status add_point(const dcs_tasks *tasks, int64_t point, const dcs_pro
     if (task != NULL && problem != NULL && has_values(task)) {
       const dcs_estimator *estimator = dcs_estimator_at(task->estimator);
       dcs_estimate estimates[DCS_SUMS_MAX] = {0};
-      estimator->finish(problem, &task->design, &task->sums, estimates);
+      estimator->finish(problem, &task->design, task->sums, estimates);
       metric->estimate[point] = estimates[choice[m].quantity];
       method = estimator->name;
     }

@@ -156,10 +156,11 @@ static void merge(dcs_tasks *tasks, dcs_task *task)
       end_task(tasks, task, DCS_TASK_FAILED);
       return;
     }
-    if (task->merged == 0)
-      task->sums = record->sums; /* also right for the sums of an exact estimator, which have n = 0 */
+    dcs_sums *sums = &task->sums[task->merged % task->groups];
+    if (task->merged < task->groups)
+      *sums = record->sums; /* also right for the sums of an exact estimator, which have n = 0 */
     else
-      dcs_sums_merge(&task->sums, &record->sums);
+      dcs_sums_merge(sums, &record->sums);
   }
 }
 
@@ -172,8 +173,8 @@ static dcs_status advance(dcs_tasks *tasks, dcs_task *task, const dcs_problem *p
   dcs_status st = DCS_OK;
   while (verdict == DCS_NEXT_RUN) {
     bool goes_on = task->design.blocks > 0 && planned.phase == task->design.phase;
-    if (planned.blocks <= (goes_on ? task->design.blocks : 0) || planned.phase < task->design.phase ||
-        planned.outer < 1 || planned.inner < 0)
+    if (planned.blocks < task->groups || planned.blocks <= (goes_on ? task->design.blocks : 0) ||
+        planned.phase < task->design.phase || planned.outer < 1 || planned.inner < 0)
       return dcs_fail(err, DCS_EARG, "%s planned phase %d with %lld blocks: no progress", estimator->name,
                       planned.phase, (long long)planned.blocks);
     if (!goes_on) {
@@ -197,7 +198,7 @@ static dcs_status advance(dcs_tasks *tasks, dcs_task *task, const dcs_problem *p
     merge(tasks, task);
     if (task->state == DCS_TASK_FAILED) return DCS_OK;
     planned = (dcs_design){0};
-    verdict = estimator->plan(problem, &tasks->study->stop, &task->design, &task->sums, &planned);
+    verdict = estimator->plan(problem, &tasks->study->stop, &task->design, task->sums, &planned);
   }
   end_task(tasks, task, verdict == DCS_NEXT_DONE ? DCS_TASK_DONE : DCS_TASK_STOPPED);
 done:
@@ -265,6 +266,8 @@ static dcs_status add_point(dcs_tasks *tasks, int64_t point, dcs_error *err)
   for (int64_t i = tasks->n_tasks; i-- > 0 && tasks->task[i].point == point;) {
     dcs_design first = {0};
     const dcs_estimator *estimator = dcs_estimator_at(tasks->task[i].estimator);
+    tasks->task[i].groups = dcs_estimator_groups(estimator, problem);
+    DCS_TRY(dcs_alloc((size_t)tasks->task[i].groups, sizeof(dcs_sums), &tasks->task[i].sums));
     dcs_next verdict = estimator->plan(problem, &study->stop, NULL, NULL, &first);
     DCS_TRY(advance(tasks, &tasks->task[i], problem, verdict, &first, err));
   }
@@ -314,7 +317,10 @@ void dcs_tasks_destroy(dcs_tasks **tasks)
 {
   dcs_tasks *t = *tasks;
   if (t == NULL) return;
-  for (int64_t i = 0; i < t->n_tasks; i++) dcs_free(&t->task[i].slot);
+  for (int64_t i = 0; i < t->n_tasks; i++) {
+    dcs_free(&t->task[i].slot);
+    dcs_free(&t->task[i].sums);
+  }
   for (int64_t p = 0; t->reason != NULL && p < t->study->n_points; p++) dcs_free(&t->reason[p]);
   dcs_problems_destroy(&t->problems);
   dcs_records_destroy(&t->records);
@@ -380,7 +386,7 @@ dcs_status dcs_tasks_take(dcs_tasks *tasks, const dcs_record *record, dcs_error 
   dcs_design next = {0};
   DCS_TRY(dcs_problems_get(tasks->problems, task->point, dcs_estimator_at(task->estimator), &problem, NULL, err));
   dcs_next verdict =
-      dcs_estimator_at(task->estimator)->plan(problem, &tasks->study->stop, &task->design, &task->sums, &next);
+      dcs_estimator_at(task->estimator)->plan(problem, &tasks->study->stop, &task->design, task->sums, &next);
   DCS_TRY(advance(tasks, task, problem, verdict, &next, err));
 done:
   return st;

@@ -32,7 +32,8 @@ typedef struct {
   int estimator; /**< index in the registry */
   dcs_task_state state;
   dcs_design design; /**< of the current phase; all zero if nothing was ever planned */
-  dcs_sums sums;     /**< blocks [0, merged) of the phase */
+  int64_t groups;    /**< of the estimator at this point */
+  dcs_sums *sums;    /**< [groups] blocks [0, merged) of the phase */
   int64_t merged, arrived;
   int64_t next;    /**< no block below it is left to hand out */
   int64_t left;    /**< blocks neither here nor handed out */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "sampler/score_error.h"
 
 static double square(double x) { return x * x; }
 
@@ -84,22 +85,57 @@ static dcs_step churn(double sigma, double tau, double after, double lambda)
 
 /** The registry: a new one-score sampler is one function and one line here. */
 static const dcs_sampler samplers[] = {
-    {"ddpm-posterior",
-     "ancestral step with the posterior variance; in SNR time the first-order step of Reeves and Pfister",
-     "Ho et al. arXiv:2006.11239 (beta-tilde); Li and Yan; Reeves and Pfister arXiv:2502.02305", false, false,
-     ddpm_posterior},
-    {"ddpm-beta", "ancestral step with variance beta", "Ho et al. arXiv:2006.11239 (beta)", false, false, ddpm_beta},
-    {"ddpm-big", "ancestral step with variance sigma^2 - sigma'^2", "Li and Yan, Theorem 1 (our reading)", false, false,
-     ddpm_big},
-    {"jain-zhang", "probability-flow step over two intervals, then exact noising over the second",
-     "Jain and Zhang arXiv:2508.16306, Algorithm 1 (our reading)", false, false, jain_zhang},
-    {"ei-sde", "exponential integrator of the reverse SDE", "Chen, Lee and Lu; Benton et al. arXiv:2308.03686", false,
-     false, ei_sde},
-    {"ei-ode", "exponential integrator of the probability-flow ODE", "Zhang and Chen arXiv:2204.13902", true, false,
-     ei_ode},
-    {"ddim", "deterministic step, Euler in sigma", "Song, Meng and Ermon arXiv:2010.02502", true, false, ddim},
-    {"churn", "ODE step past sigma' by the power lambda, then noise back up", "after Karras et al. arXiv:2206.00364",
-     false, true, churn},
+    {.name = "ddpm-posterior",
+     .help = "ancestral step with the posterior variance; in SNR time the first-order step of Reeves and Pfister",
+     .source = "Ho et al. arXiv:2006.11239 (beta-tilde); Li and Yan; Reeves and Pfister arXiv:2502.02305",
+     .step = ddpm_posterior},
+    {.name = "ddpm-beta",
+     .help = "ancestral step with variance beta",
+     .source = "Ho et al. arXiv:2006.11239 (beta)",
+     .step = ddpm_beta},
+    {.name = "ddpm-big",
+     .help = "ancestral step with variance sigma^2 - sigma'^2",
+     .source = "Li and Yan, Theorem 1 (our reading)",
+     .step = ddpm_big},
+    {.name = "jain-zhang",
+     .help = "probability-flow step over two intervals, then exact noising over the second",
+     .source = "Jain and Zhang arXiv:2508.16306, Algorithm 1 (our reading)",
+     .step = jain_zhang},
+    {.name = "ei-sde",
+     .help = "exponential integrator of the reverse SDE",
+     .source = "Chen, Lee and Lu; Benton et al. arXiv:2308.03686",
+     .step = ei_sde},
+    {.name = "ei-ode",
+     .help = "exponential integrator of the probability-flow ODE",
+     .source = "Zhang and Chen arXiv:2204.13902",
+     .deterministic = true,
+     .step = ei_ode},
+    {.name = "ddim",
+     .help = "deterministic step, Euler in sigma",
+     .source = "Song, Meng and Ermon arXiv:2010.02502",
+     .deterministic = true,
+     .step = ddim},
+    {.name = "churn",
+     .help = "ODE step past sigma' by the power lambda, then noise back up",
+     .source = "after Karras et al. arXiv:2206.00364",
+     .takes_lambda = true,
+     .step = churn},
+    {.name = "moment-2",
+     .help = "ancestral step with extra normal noise, so that mean and covariance of the reverse step are exact",
+     .source = "Reeves and Pfister arXiv:2502.02305 (our reading)",
+     .kind = DCS_MAP_MOMENT_2,
+     .step = ddpm_posterior},
+    {.name = "moment-3",
+     .help = "the same with two-point noise that matches the third moment as well; one-dimensional factors only",
+     .source = "Reeves and Pfister arXiv:2502.02305 (our reading)",
+     .kind = DCS_MAP_MOMENT_3,
+     .step = ddpm_posterior},
+    {.name = "heun",
+     .help = "Heun's method on the probability flow, two scores a step",
+     .source = "Karras et al. arXiv:2206.00364, Algorithm 1",
+     .kind = DCS_MAP_HEUN,
+     .deterministic = true,
+     .step = ddim},
 };
 
 const dcs_sampler *dcs_sampler_at(int index)
@@ -133,6 +169,7 @@ done:
 void dcs_steps_destroy(dcs_steps **steps)
 {
   if (*steps == NULL) return;
+  dcs_score_error_destroy(&(*steps)->error);
   dcs_free(&(*steps)->step);
   dcs_free(steps);
 }

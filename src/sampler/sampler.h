@@ -16,8 +16,17 @@ typedef struct {
   double u2;                /**< sigma_next^2 - c^2 without cancellation; <= 0: too coarse for the ratio estimator */
 } dcs_step;
 
+/** What a step does beside (1). */
+typedef enum {
+  DCS_MAP_ONE_SCORE, /**< x' = F(x) + c z, F(x) = x + B (m - x) */
+  DCS_MAP_MOMENT_2,  /**< x' = F(x) + B xi + c z, E xi = 0, xi normal with Cov xi = C(x) */
+  DCS_MAP_MOMENT_3,  /**< the same in d = 1, xi on two points, with the posterior's third cumulant as well */
+  DCS_MAP_HEUN       /**< F has a second score at sigma'; c = 0; B is that of the first stage */
+} dcs_map_kind;
+
 typedef struct {
   const char *name, *help, *source;
+  dcs_map_kind kind;
   bool deterministic; /**< c = 0 for every step */
   bool takes_lambda;
   /** Coefficients of the step sigma -> sigma_next; sigma_after is the level after that. */
@@ -31,11 +40,14 @@ const dcs_sampler *dcs_sampler_at(int index);
 typedef enum { DCS_INIT_EXACT, DCS_INIT_PRIOR, DCS_INIT_MEAN } dcs_init;
 #define DCS_INIT_CHOICES "exact|prior|mean"
 
+typedef struct dcs_score_error dcs_score_error; /**< sampler/score_error.h */
+
 typedef struct {
   const dcs_sampler *sampler;
   dcs_init init;
   int count;
-  dcs_step *step; /**< [count]; owned */
+  dcs_step *step;         /**< [count]; owned */
+  dcs_score_error *error; /**< what the sampler's score is wrong by; NULL: it is exact; owned */
 } dcs_steps;
 
 DCS_NODISCARD dcs_status dcs_steps_create(const dcs_sampler *sampler, double lambda, dcs_init init,

@@ -211,6 +211,8 @@ dcs_status dcs_study_problem(const dcs_study *study, int64_t number, dcs_problem
   DCS_TRY(dcs_alloc(1, sizeof *problem, &problem));
   problem->seed = study->seed;
   problem->point = point->hash;
+  problem->quantile = DCS_QUANTILE_DEFAULT;
+  problem->samples = DCS_SAMPLES_DEFAULT;
   DCS_TRY(dcs_target_create(point->law, &point->target, &problem->target, &why));
   DCS_TRY(dcs_schedule_create(point->rule, &point->schedule, point->steps, point->delta, &problem->schedule, &why));
   DCS_TRY(dcs_steps_create(point->sampler, point->lambda, point->init, problem->schedule, &problem->steps));

@@ -5,7 +5,7 @@
 typedef struct {
   dcs_target *base;
   int copies;
-  double *variances; /**< [d] when the base is Gaussian, else NULL */
+  double *variances, *means; /**< [d] in the eigenbasis when the base is Gaussian, else NULL */
 } product;
 
 typedef struct {
@@ -18,6 +18,7 @@ static void destroy(dcs_target *target)
   if (p == NULL) return;
   dcs_target_destroy(&p->base);
   dcs_free(&p->variances);
+  dcs_free(&p->means);
   dcs_free(&target->data);
 }
 
@@ -34,7 +35,35 @@ static double flops(const dcs_target *target, bool factor)
   return p->copies * dcs_target_flops(p->base, factor);
 }
 
-static const double *gaussian_variances(const dcs_target *target) { return ((const product *)target->data)->variances; }
+static void characteristic(const dcs_target *target, const double *omega, double *re, double *im)
+{
+  const product *p = target->data;
+  double x = 1, y = 0;
+  for (int c = 0; c < p->copies; c++) {
+    double a, b;
+    dcs_target_characteristic(p->base, omega + c * p->base->d, &a, &b);
+    double kept = x;
+    x = x * a - y * b;
+    y = kept * b + y * a;
+  }
+  *re = x;
+  *im = y;
+}
+
+static const double *gaussian(const dcs_target *target, const double **mean)
+{
+  const product *p = target->data;
+  *mean = p->means;
+  return p->variances;
+}
+
+static int parts(const dcs_target *target, dcs_part part[DCS_PARTS_MAX])
+{
+  const product *p = target->data;
+  int n = dcs_target_parts(p->base, part);
+  for (int i = 0; i < n; i++) part[i].copies *= p->copies;
+  return n;
+}
 
 static void posterior_destroy(dcs_posterior *post)
 {
@@ -112,6 +141,15 @@ static void solve(dcs_posterior *post, const double *v, double *out)
   for (int c = 0; c < p->copies; c++) dcs_posterior_solve(w->part[c], v + c * rows, out + c * rows);
 }
 
+static void noise(dcs_posterior *post, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *out)
+{
+  const product *p = post->target->data;
+  work *w = post->data;
+  int rows = p->base->d * DCS_LANES;
+  for (int c = 0; c < p->copies; c++)
+    dcs_posterior_noise(w->part[c], dcs_stream_fork(stream, (uint32_t)c), ids, step, out + c * rows);
+}
+
 static void bridge(dcs_posterior *post, double u, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step,
                    double *out)
 {
@@ -127,7 +165,9 @@ static const dcs_law law_copies = {
     .destroy = destroy,
     .draw = draw,
     .flops = flops,
-    .gaussian_variances = gaussian_variances,
+    .characteristic = characteristic,
+    .gaussian = gaussian,
+    .parts = parts,
     .posterior_create = posterior_create,
     .posterior_destroy = posterior_destroy,
     .at = at,
@@ -135,6 +175,7 @@ static const dcs_law law_copies = {
     .trace = trace,
     .factor = factor,
     .solve = solve,
+    .noise = noise,
     .bridge = bridge,
 };
 
@@ -152,12 +193,16 @@ dcs_status dcs_copies_create(dcs_target *base, int copies, dcs_target **out)
   }
   *p = (product){.base = base, .copies = copies};
   *target = (dcs_target){.law = &law_copies, .d = base->d * copies, .data = p, .variance = copies * base->variance};
-  const double *variances = dcs_target_gaussian_variances(base);
+  const double *means = NULL, *variances = dcs_target_gaussian(base, &means);
   DCS_TRY(dcs_alloc((size_t)target->d, sizeof(double), &target->mean));
   if (variances != NULL) DCS_TRY(dcs_alloc((size_t)target->d, sizeof(double), &p->variances));
+  if (variances != NULL) DCS_TRY(dcs_alloc((size_t)target->d, sizeof(double), &p->means));
   for (int i = 0; i < target->d; i++) {
     target->mean[i] = base->mean[i % base->d];
-    if (variances != NULL) p->variances[i] = variances[i % base->d];
+    if (variances != NULL) {
+      p->variances[i] = variances[i % base->d];
+      p->means[i] = means[i % base->d];
+    }
   }
 done:
   if (st != DCS_OK) dcs_target_destroy(&target);

@@ -46,7 +46,24 @@ done:
   return st;
 }
 
-static const double *gaussian_variances(const dcs_target *target) { return target->data; }
+static const double *gaussian(const dcs_target *target, const double **mean)
+{
+  *mean = target->mean;
+  return target->data;
+}
+
+/** exp(i omega . mean - 1/2 sum lambda_i omega_i^2) */
+static void characteristic(const dcs_target *target, const double *omega, double *re, double *im)
+{
+  const double *lambda = target->data;
+  double phase = 0, square = 0;
+  for (int i = 0; i < target->d; i++) {
+    phase += omega[i] * target->mean[i];
+    square += lambda[i] * omega[i] * omega[i];
+  }
+  *re = exp(-0.5 * square) * cos(phase);
+  *im = exp(-0.5 * square) * sin(phase);
+}
 
 static void draw(const dcs_target *target, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *x)
 {
@@ -136,6 +153,21 @@ static void solve(dcs_posterior *post, const double *v, double *out)
     for (int l = 0; l < DCS_LANES; l++) out[i * DCS_LANES + l] = v[i * DCS_LANES + l] / w->jacobian[i];
 }
 
+static void third(dcs_posterior *post, double *out)
+{
+  (void)post;
+  for (int l = 0; l < DCS_LANES; l++) out[l] = 0;
+}
+
+static void noise(dcs_posterior *post, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *out)
+{
+  dcs_stream_normal(stream, ids, step, post->target->d, out);
+  for (int i = 0; i < post->target->d; i++) {
+    double spread = sqrt(covariance(post, i));
+    for (int l = 0; l < DCS_LANES; l++) out[i * DCS_LANES + l] *= spread;
+  }
+}
+
 /** X_u | X_sigma = x: mean_i + rho (x_i - mean_i) + N(0, rho (sigma^2 - u^2)), rho = (lambda_i + u^2)/(lambda_i +
  *  sigma^2). */
 static void bridge(dcs_posterior *post, double u, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step,
@@ -162,7 +194,8 @@ const dcs_law dcs_law_gaussian = {
     .destroy = destroy,
     .draw = draw,
     .flops = flops,
-    .gaussian_variances = gaussian_variances,
+    .characteristic = characteristic,
+    .gaussian = gaussian,
     .posterior_create = posterior_create,
     .posterior_destroy = posterior_destroy,
     .at = at,
@@ -170,5 +203,7 @@ const dcs_law dcs_law_gaussian = {
     .trace = trace,
     .factor = factor,
     .solve = solve,
+    .third = third,
+    .noise = noise,
     .bridge = bridge,
 };

@@ -29,7 +29,11 @@ struct dcs_law {
   void (*destroy)(dcs_target *target);
   void (*draw)(const dcs_target *target, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *x);
   double (*flops)(const dcs_target *target, bool factor);
-  const double *(*gaussian_variances)(const dcs_target *target); /**< NULL: not Gaussian */
+  void (*characteristic)(const dcs_target *target, const double *omega, double *re, double *im);
+  const double *(*gaussian)(const dcs_target *target, const double **mean); /**< NULL: never Gaussian */
+  int (*radial)(const dcs_target *target, const double **weight,
+                const double **stddev);                                 /**< NULL: not rotation-invariant */
+  int (*parts)(const dcs_target *target, dcs_part part[DCS_PARTS_MAX]); /**< NULL: one part, the law itself */
   dcs_status (*posterior_create)(dcs_posterior *post);
   void (*posterior_destroy)(dcs_posterior *post);
   void (*at)(dcs_posterior *post); /**< x and sigma are set; fill log_q and m */
@@ -37,6 +41,8 @@ struct dcs_law {
   void (*trace)(dcs_posterior *post, double *trace);
   void (*factor)(dcs_posterior *post, double a, double b, double *log_det);
   void (*solve)(dcs_posterior *post, const double *v, double *out);
+  void (*third)(dcs_posterior *post, double *third); /**< may be NULL when the law is never one-dimensional */
+  void (*noise)(dcs_posterior *post, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *out);
   void (*bridge)(dcs_posterior *post, double u, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *out);
 };
 

@@ -188,6 +188,25 @@ static void mixture_draw(const dcs_target *target, dcs_stream stream, const dcs_
   add_component(target, component, x);
 }
 
+/** sum_j w_j exp(i omega . mu_j - s_j^2 |omega|^2 / 2) */
+static void mixture_characteristic(const dcs_target *target, const double *omega, double *re, double *im)
+{
+  const dcs_mixture *mix = target->data;
+  double square = 0, centre = 0;
+  int d = target->d;
+  for (int i = 0; i < d; i++) {
+    square += omega[i] * omega[i];
+    centre += omega[i] * target->mean[i];
+  }
+  *re = *im = 0;
+  for (int j = 0; j < mix->k; j++) {
+    double phase = centre, size = mix->weight[j] * exp(-0.5 * mix->s2[j] * square);
+    for (int i = 0; i < d; i++) phase += omega[i] * mix->mu[j * d + i];
+    *re += size * cos(phase);
+    *im += size * sin(phase);
+  }
+}
+
 static double mixture_flops(const dcs_target *target, bool factor)
 {
   const dcs_mixture *mix = target->data;
@@ -204,6 +223,7 @@ const dcs_law dcs_law_mixture = {
     .destroy = mixture_destroy,
     .draw = mixture_draw,
     .flops = mixture_flops,
+    .characteristic = mixture_characteristic,
     .posterior_create = dcs_mixture_posterior_create,
     .posterior_destroy = dcs_mixture_posterior_destroy,
     .at = dcs_mixture_at,
@@ -211,5 +231,7 @@ const dcs_law dcs_law_mixture = {
     .trace = dcs_mixture_trace,
     .factor = dcs_mixture_factor,
     .solve = dcs_mixture_solve,
+    .third = dcs_mixture_third,
+    .noise = dcs_mixture_noise,
     .bridge = dcs_mixture_bridge,
 };

@@ -24,6 +24,8 @@ void dcs_mixture_apply(dcs_posterior *post, const double *v, double *out);
 void dcs_mixture_trace(dcs_posterior *post, double *trace);
 void dcs_mixture_factor(dcs_posterior *post, double a, double b, double *log_det);
 void dcs_mixture_solve(dcs_posterior *post, const double *v, double *out);
+void dcs_mixture_third(dcs_posterior *post, double *third);
+void dcs_mixture_noise(dcs_posterior *post, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *out);
 void dcs_mixture_bridge(dcs_posterior *post, double u, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step,
                         double *out);
 

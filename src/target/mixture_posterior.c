@@ -406,6 +406,45 @@ void dcs_mixture_solve(dcs_posterior *post, const double *v, double *out)
     for (int p = 0; p < DCS_VECS; p++) x[i][p] = (in[i][p] - w->direction[i][p]) * w->inverse_scale[p];
 }
 
+/** sum_j r_j [(m_j - m)^3 + 3 (m_j - m) v_j], v_j = s_j^2 sigma^2/(s_j^2 + sigma^2) the component's variance. */
+void dcs_mixture_third(dcs_posterior *post, double *third)
+{
+  const dcs_mixture *mix = post->target->data;
+  const work *w = post->data;
+  row *out = (row *)third;
+  const row *m = (const row *)post->m;
+  double sigma2 = post->sigma * post->sigma;
+  for (int p = 0; p < DCS_VECS; p++) {
+    out[0][p] = dcs_vec_set(0);
+    for (int n = 0; n < w->n; n++) {
+      int j = w->active[n];
+      dcs_vec e = w->alpha[j] * w->xc[0][p] + w->beta[j] * mix->mu[j] - (m[0][p] - post->target->mean[0]);
+      out[0][p] += w->r[n][p] * e * (e * e + 3 * sigma2 * w->alpha[j]);
+    }
+  }
+}
+
+/** sqrt(D) z + sum_j sqrt(r_j) (m_j - m) eta_j has covariance C: d normals of the stream, and one
+ *  of its fork for each active component. */
+void dcs_mixture_noise(dcs_posterior *post, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *out)
+{
+  work *w = post->data;
+  int d = post->target->d;
+  row *x = (row *)out;
+  if (w->n > 1) {
+    dcs_stream_normal(dcs_stream_fork(stream, 0), ids, step, w->n, (double *)w->scratch);
+    for (int i = 0; i < w->n; i++)
+      for (int p = 0; p < DCS_VECS; p++) w->scratch[i][p] *= dcs_vec_sqrt(w->r[i][p]);
+    expand(post, w->scratch, w->direction);
+  }
+  dcs_stream_normal(stream, ids, step, d, out);
+  for (int i = 0; i < d; i++)
+    for (int p = 0; p < DCS_VECS; p++) {
+      x[i][p] *= dcs_vec_sqrt(w->noise_variance[p]);
+      if (w->n > 1) x[i][p] += w->direction[i][p];
+    }
+}
+
 /** X_u given component j and X_sigma = x: N(mu_j + rho (x - mu_j), rho (sigma^2 - u^2) I), rho = (s_j^2 + u^2)/v_j. */
 void dcs_mixture_bridge(dcs_posterior *post, double u, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step,
                         double *out)

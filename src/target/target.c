@@ -92,9 +92,27 @@ double dcs_target_variance(const dcs_target *target) { return target->variance; 
 
 const dcs_target *dcs_target_factor(const dcs_target *target, int *copies) { return dcs_copies_base(target, copies); }
 
-const double *dcs_target_gaussian_variances(const dcs_target *target)
+int dcs_target_parts(const dcs_target *target, dcs_part part[DCS_PARTS_MAX])
 {
-  return target->law->gaussian_variances == NULL ? NULL : target->law->gaussian_variances(target);
+  if (target->law->parts != NULL) return target->law->parts(target, part);
+  part[0] = (dcs_part){target, 1};
+  return 1;
+}
+
+int dcs_target_radial(const dcs_target *target, const double **weight, const double **stddev)
+{
+  return target->law->radial == NULL ? 0 : target->law->radial(target, weight, stddev);
+}
+
+void dcs_target_characteristic(const dcs_target *target, const double *omega, double *re, double *im)
+{
+  target->law->characteristic(target, omega, re, im);
+}
+
+const double *dcs_target_gaussian(const dcs_target *target, const double **mean)
+{
+  const double *unused = NULL;
+  return target->law->gaussian == NULL ? NULL : target->law->gaussian(target, mean != NULL ? mean : &unused);
 }
 
 void dcs_target_draw(const dcs_target *target, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step,
@@ -155,6 +173,12 @@ void dcs_posterior_factor(dcs_posterior *post, double a, double b, double *restr
 void dcs_posterior_solve(dcs_posterior *post, const double *restrict v, double *restrict out)
 {
   post->target->law->solve(post, v, out);
+}
+void dcs_posterior_third(dcs_posterior *post, double *restrict third) { post->target->law->third(post, third); }
+void dcs_posterior_noise(dcs_posterior *post, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step,
+                         double *restrict out)
+{
+  post->target->law->noise(post, stream, ids, step, out);
 }
 void dcs_posterior_bridge(dcs_posterior *post, double u, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step,
                           double *restrict out)

@@ -37,8 +37,26 @@ double dcs_target_variance(const dcs_target *target);
  *  not a product). KL and W2^2 of the product are `copies` times those of the factor, exactly. */
 const dcs_target *dcs_target_factor(const dcs_target *target, int *copies);
 
-/** Eigenvalues (one per coordinate) when X_0 is Gaussian, else NULL. */
-const double *dcs_target_gaussian_variances(const dcs_target *target);
+/** Parts: after a rotation of R^d the coordinates fall into independent parts, copies[i] of them distributed as
+ *  part[i]. Noise and every sampler here commute with rotations, so KL and W2^2 of the target are the sums over its
+ *  parts, exactly (with a score error only when that is 0). Fills `part`, returns the number of kinds, at least 1. */
+enum { DCS_PARTS_MAX = 8 };
+typedef struct {
+  const dcs_target *target; /**< borrowed from the whole */
+  int copies;
+} dcs_part;
+int dcs_target_parts(const dcs_target *target, dcs_part part[DCS_PARTS_MAX]);
+
+/** Weights and standard deviations, [components], when X_0 is a mixture of N(0, stddev^2 I), a rotation-invariant law;
+ *  0 components otherwise. Borrowed from the target. */
+int dcs_target_radial(const dcs_target *target, const double **weight, const double **stddev);
+
+/** Characteristic function E exp(i omega . X_0), omega [d]. */
+void dcs_target_characteristic(const dcs_target *target, const double *omega, double *re, double *im);
+
+/** Eigenvalues of the covariance, [d], when X_0 is Gaussian, else NULL; mean (NULL allowed) gets the coordinates of the
+ *  mean in the same eigenbasis, [d]. Borrowed from the target. */
+const double *dcs_target_gaussian(const dcs_target *target, const double **mean);
 
 /** x [d][DCS_LANES] <- exact draws of X_0 (index range [0, 2^31) of `stream` at `step` is used). */
 void dcs_target_draw(const dcs_target *target, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step,
@@ -64,6 +82,11 @@ void dcs_posterior_trace(dcs_posterior *post, double *restrict trace);
 void dcs_posterior_factor(dcs_posterior *post, double a, double b, double *restrict log_det);
 /** out = J^{-1} v with the last factored J. */
 void dcs_posterior_solve(dcs_posterior *post, const double *restrict v, double *restrict out);
+/** third[lane] = E[(X_0 - m)^3 | X_sigma = x]; d = 1 only. */
+void dcs_posterior_third(dcs_posterior *post, double *restrict third);
+/** out <- draw of N(0, C(x)), [d][DCS_LANES]. Uses indices [0, 2^31) of `stream` at `step`. */
+void dcs_posterior_noise(dcs_posterior *post, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step,
+                         double *restrict out);
 /** Exact draw of X_u given X_sigma = x, 0 < u < sigma: out [d][DCS_LANES], data units.
  *  X_u | (component, X_sigma = x) is Gaussian; the component is drawn from the responsibilities at (x, sigma).
  *  Uses indices [0, 2^31) of `stream` at `step`. */

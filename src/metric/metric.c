@@ -11,6 +11,7 @@ static const dcs_estimator *const estimators[] = {
     &dcs_estimator_gaussian,
     &dcs_estimator_ratio_factor,
     &dcs_estimator_ratio,
+    &dcs_estimator_radial,
 };
 
 /** Names of estimators, the preferred first. */

@@ -26,6 +26,12 @@ typedef enum {
   LOG_DET,         /**< log det off by 1e-6 */
   SOLVE,           /**< J^{-1} v off by 1e-6 */
   DRAW_WIDTH,      /**< draws of X_0 5% too wide */
+  THIRD,           /**< third moment off by 1e-5 */
+  SPECTRUM,        /**< says it is Gaussian with the variance it has */
+  RADIAL,          /**< says it is a centred Gaussian */
+  PARTS,           /**< a part counted twice */
+  NOISE_WIDTH,     /**< noise 5% too wide */
+  CHARACTERISTIC,  /**< imaginary part with the wrong sign */
   BRIDGE_LEVEL,    /**< bridge to a level 10% too low */
   ONE_STEP_NUMBER, /**< bridge noise with the same step number at every step */
   NO_INNER_NUMBER  /**< the inner paths of one x share their noise */
@@ -63,6 +69,30 @@ static void draw(const dcs_target *target, dcs_stream stream, const dcs_lane_ids
 }
 
 static double flops(const dcs_target *target, bool factor) { return dcs_target_flops(mutant_of(target)->base, factor); }
+
+static void characteristic(const dcs_target *target, const double *omega, double *re, double *im)
+{
+  dcs_target_characteristic(mutant_of(target)->base, omega, re, im);
+  *im *= factor_of(target, CHARACTERISTIC, -2);
+}
+
+static const double *gaussian(const dcs_target *target, const double **mean)
+{
+  *mean = target->mean;
+  return mutant_of(target)->mistake == SPECTRUM ? &target->variance : NULL;
+}
+
+static int radial(const dcs_target *target, const double **weight, const double **stddev)
+{
+  *weight = *stddev = &target->variance; /* both are 1 */
+  return mutant_of(target)->mistake == RADIAL ? 1 : 0;
+}
+
+static int parts(const dcs_target *target, dcs_part part[DCS_PARTS_MAX])
+{
+  part[0] = (dcs_part){mutant_of(target)->base, mutant_of(target)->mistake == PARTS ? 2 : 1};
+  return 1;
+}
 
 static dcs_status posterior_create(dcs_posterior *post)
 {
@@ -111,6 +141,18 @@ static void solve(dcs_posterior *post, const double *v, double *out)
   scale(out, post->target->d * DCS_LANES, factor_of(post->target, SOLVE, 1e-6));
 }
 
+static void third(dcs_posterior *post, double *out)
+{
+  dcs_posterior_third(post->data, out);
+  scale(out, DCS_LANES, factor_of(post->target, THIRD, 1e-5));
+}
+
+static void noise(dcs_posterior *post, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *out)
+{
+  dcs_posterior_noise(post->data, stream, ids, step, out);
+  scale(out, post->target->d * DCS_LANES, factor_of(post->target, NOISE_WIDTH, 0.05));
+}
+
 static void bridge(dcs_posterior *post, double u, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step,
                    double *out)
 {
@@ -126,6 +168,10 @@ static const dcs_law law_mutant = {
     .destroy = destroy,
     .draw = draw,
     .flops = flops,
+    .characteristic = characteristic,
+    .gaussian = gaussian,
+    .radial = radial,
+    .parts = parts,
     .posterior_create = posterior_create,
     .posterior_destroy = posterior_destroy,
     .at = at,
@@ -133,6 +179,8 @@ static const dcs_law law_mutant = {
     .trace = trace,
     .factor = factor,
     .solve = solve,
+    .third = third,
+    .noise = noise,
     .bridge = bridge,
 };
 
@@ -173,6 +221,12 @@ static void test_conformance_checks_can_fail(void **state)
       {TRACE, "trace"},
       {LOG_DET, "log det"},
       {SOLVE, "solve"},
+      {THIRD, "third"},
+      {SPECTRUM, "spectrum"},
+      {RADIAL, "radial"},
+      {PARTS, "parts"},
+      {NOISE_WIDTH, "noise"},
+      {CHARACTERISTIC, "characteristic"},
       {DRAW_WIDTH, "moments"},
       {DRAW_WIDTH, "score identities"},
       {BRIDGE_LEVEL, "bridge at one place"},

@@ -116,7 +116,7 @@ static void test_densities_integrate_to_one(void **state)
     dcs_posterior *post = NULL;
     must(dcs_posterior_create(target, &post), NULL);
     for (int s = 0; s < 4 && dcs_target_dimension(target) == 1; s++) {
-      double reach = 4 + 12 * levels[s], g = levels[s] / 16, total = 0;
+      double reach = 12 * (sqrt(dcs_target_variance(target)) + levels[s]), g = levels[s] / 16, total = 0;
       int n = (int)ceil(2 * reach / g / DCS_LANES);
       for (int i = 0; i < n; i++) {
         for (int l = 0; l < DCS_LANES; l++) x[l] = -reach + g * (i * DCS_LANES + l);

@@ -45,6 +45,9 @@ dcs_target *sample_target(int index, const char **name)
   static const double plane[] = {-1, 0.5, 1, 1, 0, -1.5}, plane_w[] = {0.2, 0.3, 0.5}, plane_s[] = {0.1, 0.6, 0.3};
   static const double cube[] = {-1, -1, -1, -1, -1, 1, -1, 1, -1, -1, 1, 1, 1, -1, -1, 1, -1, 1, 1, 1, -1, 1, 1, 1};
   static const double s03 = 0.3, many_s[] = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7};
+  static const double d2 = 2, d4 = 4, d6 = 6, w9 = 9, cloud[] = {0, 1, 0.5, -1, 0, 1, -2, 0.3}; /* one point twice */
+  static const double cloud_w[] = {0.1, 0.3, 0.4, 0.2}, wide_s[] = {0.2, 1, 3}, wide_w[] = {0.5, 0.3, 0.2};
+  static const double spike_s[] = {0, 1.5};
   const struct {
     const char *name, *law;
     setting set[6];
@@ -78,6 +81,27 @@ dcs_target *sample_target(int index, const char **name)
        "gaussian",
        {{"variance", 1, 1, &s03}, {"product", 1, 1, &yes}, {"d", 1, 1, &d3}}},
       {"one component, d = 1", "mixture", {{"means", 1, 1, &d1}, {"stddev", 1, 1, &s03}}},
+      {"smoothed atoms, d = 2, K = 4",
+       "atoms",
+       {{"points", 4, 2, cloud}, {"weights", 4, 1, cloud_w}, {"stddev", 1, 1, &asym_s}}},
+      {"codebook, d = 6, 9 words", "codebook", {{"d", 1, 1, &d6}, {"words", 1, 1, &w9}}},
+      {"scale mixture, d = 3", "radial", {{"d", 1, 1, &d3}, {"stddevs", 3, 1, wide_s}, {"weights", 3, 1, wide_w}}},
+      {"scale mixture with an atom, d = 1", "radial", {{"d", 1, 1, &d1}, {"stddevs", 2, 1, spike_s}}},
+      {"scale mixture of one, d = 2", "radial", {{"d", 1, 1, &d2}, {"stddevs", 1, 1, &wide}}},
+      {"a mixture in a plane of d = 6",
+       "mixture",
+       {{"means", 3, 2, plane}, {"weights", 3, 1, plane_w}, {"stddev", 3, 1, plane_s}, {"embed", 1, 1, &d6}}},
+      {"a product in a plane of d = 4",
+       "mixture",
+       {{"means", 2, 1, asym},
+        {"weights", 2, 1, asym_w},
+        {"stddev", 1, 1, &asym_s},
+        {"copies", 1, 1, &two},
+        {"embed", 1, 1, &d4}}},
+      {"a Gaussian in three of d = 4",
+       "gaussian",
+       {{"variance", 3, 1, spectrum}, {"mean", 3, 1, mean3}, {"embed", 1, 1, &d4}}},
+      {"a rotated scale mixture, d = 3", "radial", {{"d", 1, 1, &d3}, {"stddevs", 3, 1, wide_s}, {"embed", 1, 1, &d3}}},
   };
   if (index >= (int)(sizeof list / sizeof *list)) return NULL;
   *name = list[index].name;

@@ -11,6 +11,12 @@
 typedef dcs_vec row[DCS_VECS];
 
 typedef struct {
+  double *lambda;        /**< [d] variances */
+  double weight, stddev; /**< the law as a scale mixture of one component */
+  bool rotation_invariant;
+} spectrum;
+
+typedef struct {
   double *jacobian; /**< [d] a + b C_ii of the last factorisation */
 } work;
 
@@ -21,41 +27,62 @@ static const dcs_param_def params[] = {
     {"mean", DCS_PARAM_LIST, "0", -1e9, 1e9, NULL, "data units", "mean, or one for each coordinate"},
     DCS_LAW_COMMON_PARAMS};
 
-static void destroy(dcs_target *target) { dcs_free(&target->data); }
+static void destroy(dcs_target *target)
+{
+  spectrum *s = target->data;
+  if (s != NULL) dcs_free(&s->lambda);
+  dcs_free(&target->data);
+}
 
 static dcs_status create(const dcs_params *p, dcs_target *target, dcs_error *err)
 {
   const dcs_param *variance = dcs_params_find(p, "variance"), *mean = dcs_params_find(p, "mean");
   int longest = variance->rows > mean->rows ? variance->rows : mean->rows;
   int d = dcs_params_is_set(p, "d") ? dcs_params_int(p, "d") : longest;
-  double decay = dcs_params_real(p, "decay"), *lambda = NULL;
+  double decay = dcs_params_real(p, "decay");
+  spectrum *s = NULL;
   dcs_status st = DCS_OK;
   if ((variance->rows != 1 && variance->rows != d) || (mean->rows != 1 && mean->rows != d))
     return dcs_fail(err, DCS_EUSAGE, "gaussian: %d values of variance and %d of mean for d = %d (give 1 or %d)",
                     variance->rows, mean->rows, d, d);
   target->d = d;
   DCS_TRY(dcs_alloc((size_t)d, sizeof *target->mean, &target->mean));
-  DCS_TRY(dcs_alloc((size_t)d, sizeof *lambda, &lambda));
-  target->data = lambda;
+  DCS_TRY(dcs_alloc(1, sizeof *s, &s));
+  target->data = s;
+  DCS_TRY(dcs_alloc((size_t)d, sizeof *s->lambda, &s->lambda));
+  s->rotation_invariant = true;
   for (int i = 0; i < d; i++) {
     target->mean[i] = mean->values[mean->rows == 1 ? 0 : i];
-    lambda[i] = variance->values[variance->rows == 1 ? 0 : i] * pow(i + 1, -decay);
-    target->variance += lambda[i];
+    s->lambda[i] = variance->values[variance->rows == 1 ? 0 : i] * pow(i + 1, -decay);
+    target->variance += s->lambda[i];
+    if (target->mean[i] != 0 || s->lambda[i] != s->lambda[0]) s->rotation_invariant = false;
   }
+  s->weight = 1;
+  s->stddev = sqrt(s->lambda[0]);
 done:
   return st;
 }
 
+static const double *lambda_of(const dcs_target *target) { return ((const spectrum *)target->data)->lambda; }
+
 static const double *gaussian(const dcs_target *target, const double **mean)
 {
   *mean = target->mean;
-  return target->data;
+  return lambda_of(target);
+}
+
+static int radial(const dcs_target *target, const double **weight, const double **stddev)
+{
+  const spectrum *s = target->data;
+  *weight = &s->weight;
+  *stddev = &s->stddev;
+  return s->rotation_invariant ? 1 : 0;
 }
 
 /** exp(i omega . mean - 1/2 sum lambda_i omega_i^2) */
 static void characteristic(const dcs_target *target, const double *omega, double *re, double *im)
 {
-  const double *lambda = target->data;
+  const double *lambda = lambda_of(target);
   double phase = 0, square = 0;
   for (int i = 0; i < target->d; i++) {
     phase += omega[i] * target->mean[i];
@@ -67,7 +94,7 @@ static void characteristic(const dcs_target *target, const double *omega, double
 
 static void draw(const dcs_target *target, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *x)
 {
-  const double *lambda = target->data;
+  const double *lambda = lambda_of(target);
   dcs_stream_normal(stream, ids, step, target->d, x);
   for (int i = 0; i < target->d; i++)
     for (int l = 0; l < DCS_LANES; l++) x[i * DCS_LANES + l] = target->mean[i] + sqrt(lambda[i]) * x[i * DCS_LANES + l];
@@ -95,7 +122,7 @@ done:
 
 static double covariance(const dcs_posterior *post, int i)
 {
-  const double *lambda = post->target->data;
+  const double *lambda = lambda_of(post->target);
   double sigma2 = post->sigma * post->sigma;
   return lambda[i] * sigma2 / (lambda[i] + sigma2);
 }
@@ -103,7 +130,7 @@ static double covariance(const dcs_posterior *post, int i)
 static void at(dcs_posterior *post)
 {
   const dcs_target *target = post->target;
-  const double *lambda = target->data;
+  const double *lambda = lambda_of(target);
   double sigma2 = post->sigma * post->sigma, log_v = 0;
   const row *x = (const row *)post->x;
   row *m = (row *)post->m, *log_q = (row *)post->log_q;
@@ -174,7 +201,7 @@ static void bridge(dcs_posterior *post, double u, dcs_stream stream, const dcs_l
                    double *out)
 {
   const dcs_target *target = post->target;
-  const double *lambda = target->data;
+  const double *lambda = lambda_of(target);
   double sigma2 = post->sigma * post->sigma, gap = (post->sigma - u) * (post->sigma + u);
   dcs_stream_normal(stream, ids, step, target->d, out);
   for (int i = 0; i < target->d; i++) {
@@ -196,6 +223,7 @@ const dcs_law dcs_law_gaussian = {
     .flops = flops,
     .characteristic = characteristic,
     .gaussian = gaussian,
+    .radial = radial,
     .posterior_create = posterior_create,
     .posterior_destroy = posterior_destroy,
     .at = at,

@@ -51,15 +51,32 @@ struct dcs_law {
   {"product", DCS_PARAM_BOOL, "false", 0,                                                                              \
    0,         NULL,           NULL,    "one independent copy of the one-dimensional law per coordinate"},              \
       {"copies", DCS_PARAM_INT, "1", 1, 1e6, NULL, "1", "independent copies of the law, side by side"},                \
+      {"embed", DCS_PARAM_INT,                                                                                         \
+       "",      2,                                                                                                     \
+       1e6,     NULL,                                                                                                  \
+       "1",     "dimension of the space into which a random rotation puts all of that; none when left out"},           \
+      {"embed_seed", DCS_PARAM_INT, "1", 0, 2147483647, NULL, NULL, "embed: seed of the rotation"},                    \
   {                                                                                                                    \
     0                                                                                                                  \
   }
 
-extern const dcs_law dcs_law_gaussian, dcs_law_mixture;
+extern const dcs_law dcs_law_gaussian, dcs_law_mixture, dcs_law_atoms, dcs_law_codebook, dcs_law_radial;
+
+/** Streams of DCS_PURPOSE_TARGET, by `point`: two random parameters of one law never share a number. */
+enum { DCS_LAW_STREAM_MEANS, DCS_LAW_STREAM_ROTATION, DCS_LAW_STREAM_WORDS };
+
+/** out [n] <- scale times independent N(0,1), a pure function of (stream, path, i). For a law's own parameters. */
+void dcs_law_normals(dcs_stream stream, uint64_t path, int n, double scale, double *out);
 
 /** Wrapper: `copies` independent copies of `base` (owned from now on, also on failure). Not in the registry. */
 dcs_status dcs_copies_create(dcs_target *base, int copies, dcs_target **out);
 /** The base of a dcs_copies_create target and how many; the target itself and 1 for any other. */
 const dcs_target *dcs_copies_base(const dcs_target *target, int *copies);
+
+/** Wrapper: X = Q Y in R^d, Y the base law (owned from now on, also on failure) in R^k, Q a random [d][k] matrix with
+ *  orthonormal columns, a pure function of (seed, d, k). Not in the registry. DCS_EUSAGE when d < k or k is above
+ *  DCS_EMBED_MOST. O(k^2 d) and 16 k d bytes. */
+enum { DCS_EMBED_MOST = 1024 };
+DCS_NODISCARD dcs_status dcs_embed_create(dcs_target *base, int d, uint64_t seed, dcs_target **out, dcs_error *err);
 
 #endif

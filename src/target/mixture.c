@@ -1,17 +1,14 @@
 /** Gaussian mixtures with isotropic components: X_0 ~ sum_j w_j N(mu_j, s_j^2 I); s_j = 0 gives atoms. */
+#include "target/mixture.h"
+
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "target/mixture.h"
-#include "target/tile.h"
-
-enum { MAX_COMPONENTS = 4096 /**< the table of inner products takes 8 K^2 bytes on every rank */ };
 
 static const dcs_param_def params[] = {
     {"d", DCS_PARAM_INT, "", 1, 1e6, NULL, "1", "dimension; may be left out when the means show it"},
-    {"components", DCS_PARAM_INT, "", 1, MAX_COMPONENTS, NULL, "1", "number of components when the means are random"},
+    {"components", DCS_PARAM_INT, "", 1, DCS_MIXTURE_MOST, NULL, "1", "number of components when the means are random"},
     {"means", DCS_PARAM_TABLE, "", -1e9, 1e9, NULL, "data units", "means, one row for each component"},
     {"separation", DCS_PARAM_REAL, "1", 0, 1e9, NULL, "data units",
      "random means: standard deviation of each of their coordinates"},
@@ -32,8 +29,6 @@ static dcs_status sizes(const dcs_params *p, int *k, int *d, dcs_error *err)
       return dcs_fail(err, DCS_EUSAGE,
                       "mixture: d is %d but means has %d columns (for one law per coordinate: product: true)",
                       dcs_params_int(p, "d"), means->cols);
-    if (means->rows > MAX_COMPONENTS)
-      return dcs_fail(err, DCS_EUSAGE, "mixture: %d means, more than %d", means->rows, MAX_COMPONENTS);
     *k = means->rows;
     *d = means->cols;
     return DCS_OK;
@@ -45,151 +40,149 @@ static dcs_status sizes(const dcs_params *p, int *k, int *d, dcs_error *err)
   return DCS_OK;
 }
 
-static void mixture_free(dcs_mixture *mix)
+void dcs_mixture_destroy(dcs_target *target)
 {
-  dcs_free(&mix->weight);
-  dcs_free(&mix->log_weight);
+  dcs_mixture *mix = target->data;
+  if (mix == NULL) return;
+  dcs_weights_destroy(&mix->weights);
   dcs_free(&mix->s2);
+  dcs_free(&mix->stddev);
   dcs_free(&mix->mu);
-  dcs_free(&mix->mu_t);
-  dcs_free(&mix->gram);
   dcs_free(&mix->norm2);
-}
-
-static void mixture_destroy(dcs_target *target)
-{
-  if (target->data != NULL) mixture_free(target->data);
+  dcs_free(&mix->gram);
   dcs_free(&target->data);
 }
 
-static dcs_status read_weights(const dcs_params *p, dcs_mixture *mix, dcs_error *err)
-{
-  const dcs_param *weights = dcs_params_find(p, "weights"), *stddev = dcs_params_find(p, "stddev");
-  double sum = 0;
-  if (weights->is_set && weights->rows != mix->k)
-    return dcs_fail(err, DCS_EUSAGE, "mixture: %d weights for %d components", weights->rows, mix->k);
-  if (stddev->rows != 1 && stddev->rows != mix->k)
-    return dcs_fail(err, DCS_EUSAGE, "mixture: %d values of stddev for %d components (give 1 or %d)", stddev->rows,
-                    mix->k, mix->k);
-  for (int j = 0; j < mix->k; j++) {
-    mix->weight[j] = weights->is_set ? weights->values[j] : 1.0 / mix->k;
-    if (!(mix->weight[j] > 0)) return dcs_fail(err, DCS_EUSAGE, "mixture: weight %d is not positive", j + 1);
-    double s = stddev->values[stddev->rows == 1 ? 0 : j];
-    mix->s2[j] = s * s;
-    if (mix->s2[j] != mix->s2[0]) mix->same_s2 = false;
-    sum += mix->weight[j];
-  }
-  if (fabs(sum - 1) > 1e-9) return dcs_fail(err, DCS_EUSAGE, "mixture: weights sum to %.12g, not 1", sum);
-  for (int j = 0; j < mix->k_padded; j++) {
-    mix->weight[j] /= sum; /* exactly normalised up to rounding: 1e-9 would be a bias of every KL */
-    mix->log_weight[j] = log(mix->weight[j]);
-    if (j >= mix->k) mix->s2[j] = mix->s2[0];
-  }
-  return DCS_OK;
-}
-
-static void read_means(const dcs_params *p, const dcs_target *target, dcs_mixture *mix)
-{
-  const dcs_param *means = dcs_params_find(p, "means");
-  int d = target->d;
-  if (means->is_set) {
-    memcpy(mix->mu, means->values, (size_t)mix->k * (size_t)d * sizeof *mix->mu);
-    return;
-  }
-  dcs_stream stream = dcs_stream_create((uint64_t)dcs_params_int(p, "means_seed"), DCS_PURPOSE_TARGET, 0);
-  double separation = dcs_params_real(p, "separation");
-  for (int j = 0; j < mix->k; j++)
-    for (int i = 0; i < d; i += 2) {
-      double u[2];
-      dcs_stream_uniform2_ref(stream, (uint64_t)j, 0, 0, (uint32_t)i / 2, u);
-      double radius = separation * sqrt(-2 * log(u[0])), angle = 2 * acos(-1) * u[1];
-      mix->mu[j * d + i] = radius * cos(angle);
-      if (i + 1 < d) mix->mu[j * d + i + 1] = radius * sin(angle);
-    }
-}
-
-/** Mean and total variance of the law; then centre the means and tabulate their inner products. */
+/** Mean of the law, the means about it, their lengths and the total variance. */
 static void centre(dcs_target *target, dcs_mixture *mix)
 {
-  int d = target->d, kp = mix->k_padded;
+  int d = target->d;
   for (int j = 0; j < mix->k; j++)
-    for (int i = 0; i < d; i++) target->mean[i] += mix->weight[j] * mix->mu[j * d + i];
+    for (int i = 0; i < d; i++) target->mean[i] += mix->weights.weight[j] * mix->mu[j * d + i];
   target->variance = 0;
   for (int j = 0; j < mix->k; j++) {
-    for (int i = 0; i < d; i++) mix->mu[j * d + i] -= target->mean[i];
-    for (int i = 0; i < d; i++) mix->mu_t[i * kp + j] = mix->mu[j * d + i];
+    double dot = 0;
+    for (int i = 0; i < d; i++) {
+      mix->mu[j * d + i] -= target->mean[i];
+      dot += mix->mu[j * d + i] * mix->mu[j * d + i];
+    }
+    mix->norm2[j] = dot;
+    target->variance += mix->weights.weight[j] * (dot + d * mix->s2[j]);
   }
+}
+
+/** All inner products of the centred means. */
+static void tabulate(int d, dcs_mixture *mix)
+{
   for (int j = 0; j < mix->k; j++)
     for (int l = 0; l <= j; l++) {
       double dot = 0;
       for (int i = 0; i < d; i++) dot += mix->mu[j * d + i] * mix->mu[l * d + i];
-      mix->gram[j * kp + l] = mix->gram[l * kp + j] = dot;
+      mix->gram[j * mix->k + l] = mix->gram[l * mix->k + j] = dot;
     }
-  for (int j = 0; j < mix->k; j++) {
-    mix->norm2[j] = mix->gram[j * kp + j];
-    target->variance += mix->weight[j] * (mix->norm2[j] + d * mix->s2[j]);
-  }
 }
 
-static dcs_status mixture_create(const dcs_params *p, dcs_target *target, dcs_error *err)
+dcs_status dcs_mixture_check_size(const char *law, int k, int d, dcs_error *err)
+{
+  if (k <= DCS_MIXTURE_MOST && (int64_t)k * d <= DCS_MIXTURE_MOST_NUMBERS) return DCS_OK;
+  return dcs_fail(err, DCS_EUSAGE, "%s: %d components in d = %d: more than %d components or %d numbers", law, k, d,
+                  DCS_MIXTURE_MOST, DCS_MIXTURE_MOST_NUMBERS);
+}
+
+/** dcs_mixture_build with s2[0] for all components or s2[j] for each. */
+static dcs_status build(dcs_target *target, int k, int d, const double *means, const double *weights, const double *s2,
+                        bool s2_for_each, dcs_error *err)
 {
   dcs_status st = DCS_OK;
   dcs_mixture *mix = NULL;
+  size_t n = (size_t)k, numbers = n * (size_t)d;
+  bool all_zero = true;
+  DCS_TRY(dcs_mixture_check_size(target->law->name, k, d, err));
   DCS_TRY(dcs_alloc(1, sizeof *mix, &mix));
   target->data = mix;
-  DCS_TRY(sizes(p, &mix->k, &target->d, err));
-  mix->k_padded = dcs_tile_padded(mix->k);
+  target->d = d;
+  mix->k = k;
   mix->same_s2 = true;
-  size_t kp = (size_t)mix->k_padded, d = (size_t)target->d;
-  DCS_TRY(dcs_alloc(kp, sizeof(double), &mix->weight));
-  DCS_TRY(dcs_alloc(kp, sizeof(double), &mix->log_weight));
-  DCS_TRY(dcs_alloc(kp, sizeof(double), &mix->s2));
-  DCS_TRY(dcs_alloc(kp, sizeof(double), &mix->norm2));
-  DCS_TRY(dcs_alloc(kp * d, sizeof(double), &mix->mu));
-  DCS_TRY(dcs_alloc(kp * d, sizeof(double), &mix->mu_t));
-  DCS_TRY(dcs_alloc(kp * kp, sizeof(double), &mix->gram));
-  DCS_TRY(dcs_alloc(d, sizeof(double), &target->mean));
-  DCS_TRY(read_weights(p, mix, err));
-  read_means(p, target, mix);
+  DCS_TRY(dcs_weights_create(target->law->name, k, weights, &mix->weights, err));
+  DCS_TRY(dcs_alloc(n, sizeof(double), &mix->s2));
+  DCS_TRY(dcs_alloc(n, sizeof(double), &mix->norm2));
+  DCS_TRY(dcs_alloc(numbers, sizeof(double), &mix->mu));
+  DCS_TRY(dcs_alloc((size_t)d, sizeof(double), &target->mean));
+  memcpy(mix->mu, means, numbers * sizeof *means);
+  for (size_t i = 0; i < numbers && all_zero; i++) all_zero = means[i] == 0;
+  for (int j = 0; j < k; j++) {
+    mix->s2[j] = s2[s2_for_each ? j : 0];
+    if (mix->s2[j] != mix->s2[0]) mix->same_s2 = false;
+  }
   centre(target, mix);
+  if (k <= DCS_MIXTURE_GRAM_MOST) {
+    DCS_TRY(dcs_alloc(n * n, sizeof(double), &mix->gram));
+    tabulate(d, mix);
+  }
+  if (all_zero) DCS_TRY(dcs_alloc(n, sizeof(double), &mix->stddev));
+  for (int j = 0; j < k && all_zero; j++) mix->stddev[j] = sqrt(mix->s2[j]);
 done:
   return st;
 }
 
-/** Number of the first component whose cumulative weight exceeds u. */
-static int pick(const dcs_mixture *mix, double u)
+dcs_status dcs_mixture_build(dcs_target *target, int k, int d, const double *means, const double *weights,
+                             const double *s2, dcs_error *err)
 {
-  for (int j = 0; j < mix->k - 1; j++) {
-    u -= mix->weight[j];
-    if (u < 0) return j;
-  }
-  return mix->k - 1;
+  return build(target, k, d, means, weights, s2, true, err);
 }
 
-/** x = centre + mu_c + (what is in x, scaled): the component's mean added lane by lane. */
-static void add_component(const dcs_target *target, const int *component, double *restrict x)
+dcs_status dcs_mixture_build_equal(dcs_target *target, int k, int d, const double *means, const double *weights,
+                                   double s2, dcs_error *err)
+{
+  return build(target, k, d, means, weights, &s2, false, err);
+}
+
+static dcs_status create(const dcs_params *p, dcs_target *target, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  const dcs_param *table = dcs_params_find(p, "means"), *stddev = dcs_params_find(p, "stddev");
+  const double *weights = NULL;
+  double *drawn = NULL, *s2 = NULL;
+  int k = 0, d = 0;
+  DCS_TRY(sizes(p, &k, &d, err));
+  DCS_TRY(dcs_mixture_check_size("mixture", k, d, err));
+  DCS_TRY(dcs_weights_param("mixture", p, k, &weights, err));
+  if (stddev->rows != 1 && stddev->rows != k) {
+    st = dcs_fail(err, DCS_EUSAGE, "mixture: %d values of stddev for %d components (give 1 or %d)", stddev->rows, k, k);
+    goto done;
+  }
+  DCS_TRY(dcs_alloc((size_t)stddev->rows, sizeof *s2, &s2));
+  for (int j = 0; j < stddev->rows; j++) s2[j] = stddev->values[j] * stddev->values[j];
+  if (!table->is_set) {
+    dcs_stream stream =
+        dcs_stream_create((uint64_t)dcs_params_int(p, "means_seed"), DCS_PURPOSE_TARGET, DCS_LAW_STREAM_MEANS);
+    DCS_TRY(dcs_alloc((size_t)k * (size_t)d, sizeof *drawn, &drawn));
+    for (size_t j = 0; j < (size_t)k; j++)
+      dcs_law_normals(stream, j, d, dcs_params_real(p, "separation"), drawn + j * (size_t)d);
+  }
+  DCS_TRY(build(target, k, d, table->is_set ? table->values : drawn, weights, s2, stddev->rows > 1, err));
+done:
+  dcs_free(&drawn);
+  dcs_free(&s2);
+  return st;
+}
+
+void dcs_mixture_draw(const dcs_target *target, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *x)
 {
   const dcs_mixture *mix = target->data;
-  int d = target->d;
+  int component[DCS_LANES], d = target->d;
+  double spread[DCS_LANES];
+  dcs_weights_draw(&mix->weights, stream, ids, step, component);
+  for (int l = 0; l < DCS_LANES; l++) spread[l] = sqrt(mix->s2[component[l]]);
+  dcs_stream_normal(stream, ids, step, d, x);
+  for (int i = 0; i < d; i++)
+    for (int l = 0; l < DCS_LANES; l++) x[i * DCS_LANES + l] *= spread[l];
   for (int i = 0; i < d; i++)
     for (int l = 0; l < DCS_LANES; l++) x[i * DCS_LANES + l] += mix->mu[component[l] * d + i] + target->mean[i];
 }
 
-static void mixture_draw(const dcs_target *target, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *x)
-{
-  const dcs_mixture *mix = target->data;
-  _Alignas(DCS_ALIGN) double u[DCS_LANES], unused[DCS_LANES];
-  int component[DCS_LANES];
-  dcs_stream_uniform2(stream, ids, step, DCS_MIXTURE_INDEX_COMPONENT, u, unused);
-  for (int l = 0; l < DCS_LANES; l++) component[l] = pick(mix, u[l]);
-  dcs_stream_normal(stream, ids, step, target->d, x);
-  for (int i = 0; i < target->d; i++)
-    for (int l = 0; l < DCS_LANES; l++) x[i * DCS_LANES + l] *= sqrt(mix->s2[component[l]]);
-  add_component(target, component, x);
-}
-
 /** sum_j w_j exp(i omega . mu_j - s_j^2 |omega|^2 / 2) */
-static void mixture_characteristic(const dcs_target *target, const double *omega, double *re, double *im)
+void dcs_mixture_characteristic(const dcs_target *target, const double *omega, double *re, double *im)
 {
   const dcs_mixture *mix = target->data;
   double square = 0, centre = 0;
@@ -200,14 +193,22 @@ static void mixture_characteristic(const dcs_target *target, const double *omega
   }
   *re = *im = 0;
   for (int j = 0; j < mix->k; j++) {
-    double phase = centre, size = mix->weight[j] * exp(-0.5 * mix->s2[j] * square);
+    double phase = centre, size = mix->weights.weight[j] * exp(-0.5 * mix->s2[j] * square);
     for (int i = 0; i < d; i++) phase += omega[i] * mix->mu[j * d + i];
     *re += size * cos(phase);
     *im += size * sin(phase);
   }
 }
 
-static double mixture_flops(const dcs_target *target, bool factor)
+int dcs_mixture_radial(const dcs_target *target, const double **weight, const double **stddev)
+{
+  const dcs_mixture *mix = target->data;
+  *weight = mix->weights.weight;
+  *stddev = mix->stddev;
+  return mix->stddev == NULL ? 0 : mix->k;
+}
+
+double dcs_mixture_flops(const dcs_target *target, bool factor)
 {
   const dcs_mixture *mix = target->data;
   double k = mix->k, d = target->d;
@@ -219,19 +220,6 @@ const dcs_law dcs_law_mixture = {
     .name = "mixture",
     .help = "mixture of K isotropic Gaussians with given or seeded random means; stddev 0 gives atoms",
     .params = params,
-    .create = mixture_create,
-    .destroy = mixture_destroy,
-    .draw = mixture_draw,
-    .flops = mixture_flops,
-    .characteristic = mixture_characteristic,
-    .posterior_create = dcs_mixture_posterior_create,
-    .posterior_destroy = dcs_mixture_posterior_destroy,
-    .at = dcs_mixture_at,
-    .apply = dcs_mixture_apply,
-    .trace = dcs_mixture_trace,
-    .factor = dcs_mixture_factor,
-    .solve = dcs_mixture_solve,
-    .third = dcs_mixture_third,
-    .noise = dcs_mixture_noise,
-    .bridge = dcs_mixture_bridge,
+    .create = create,
+    DCS_MIXTURE_OPS,
 };

@@ -3,46 +3,26 @@
  *  With v_j = s_j^2 + sigma^2, responsibilities r_j ~ w_j N(x; mu_j, v_j I), component means and variances given x
  *      m_j = (s_j^2 x + sigma^2 mu_j) / v_j,      s_j^2 sigma^2 / v_j,
  *      m = sum r_j m_j,      C = D I + sum r_j (m_j - m)(m_j - m)^T,      D = sum r_j s_j^2 sigma^2 / v_j.
- *  J = aI + bC is factored as (a + bD) (I + U U^T), U_j = sqrt(r_j b/(a + bD)) (m_j - m), in the n x n Gram form
- *  I + U^T U or as a d x d matrix, whichever is cheaper. A component is active
- *  when its responsibility exceeds e^-40 (below rounding) in some lane of the tile; near the data only one is.
+ *  A component is active when its responsibility exceeds e^-40 (below rounding) in some lane of the tile; near the data
+ *  only one is.
  *
- *  Cost of _at per particle: 2 d K + 2 d K_active multiply-adds and K_active exponentials. */
+ *  Cost of _at per particle: d K + d K_active multiply-adds and K_active exponentials; all else takes the active
+ *  components alone. Work space: about 300 bytes for each component. */
 #include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "numerics/cholesky.h"
 #include "numerics/vmath.h"
-#include "target/mixture.h"
+#include "target/mixture_work.h"
 #include "target/tile.h"
 
 #define LOG_TWO_PI 1.8378770664093454835606594728112
 #define LOG_NEGLIGIBLE (-40.0)
 
-typedef dcs_vec row[DCS_VECS]; /**< one coordinate (or component) of a tile */
-
-typedef struct {
-  double sigma;                          /**< level the constants below belong to */
-  double *offset, *inv_v, *alpha, *beta; /**< [k_padded]: log w - d/2 log 2 pi v; 1/v; s^2/v; sigma^2/v */
-  int n;                                 /**< active components */
-  int *active;                           /**< [k_padded] their numbers */
-  row *xc;                               /**< [d] x - centre */
-  row *y;                                /**< [k_padded] mu_j . x; scratch */
-  row *r;                                /**< [k_padded] responsibilities, in the order of `active` */
-  row *scratch;                          /**< [k_padded] */
-  row *g;                                /**< [k_padded] */
-  row *direction;                        /**< [d] scratch */
-  row noise_variance;                    /**< D */
-  row x2;                                /**< |x - centre|^2 */
-  double b;                              /**< of the last factorisation */
-  bool gram_form;
-  row inverse_scale;         /**< 1/(a + bD) */
-  row *u;                    /**< [k_padded] sqrt(r_j b / (a + bD)) */
-  int order;                 /**< of the factor, padded */
-  double *table;             /**< [order][order] m_i . m_k of the active components */
-  dcs_vec *factor[DCS_VECS]; /**< [order][order] */
-} work;
+enum {
+  NEGLIGIBLE_COMPONENTS = 4096, /**< so many negligible ones may be left out: 4096 e^-40 = 1.7e-14 of log q at most */
+  CHUNK = 64                    /**< components whose inner products with x are taken at once: 8 kB */
+};
 
 void dcs_mixture_posterior_destroy(dcs_posterior *post)
 {
@@ -60,43 +40,36 @@ void dcs_mixture_posterior_destroy(dcs_posterior *post)
   dcs_free(&w->g);
   dcs_free(&w->direction);
   dcs_free(&w->u);
+  dcs_free(&w->gathered);
   dcs_free(&w->table);
   for (int v = 0; v < DCS_VECS; v++) dcs_free(&w->factor[v]);
   dcs_free(&post->data);
 }
-
-/** Whether the n x n Gram form is cheaper than the d x d form: entries, then the factorisation. */
-static bool prefers_gram(double n, double d) { return 6 * n * n + n * n * n / 3 < n * d * d + d * d * d / 3; }
-
-/** Order of the matrix that is factored for n active components; one component needs none. */
-static int factor_size(int n, int d) { return n == 1 ? 0 : prefers_gram(n, d) ? n : d; }
 
 dcs_status dcs_mixture_posterior_create(dcs_posterior *post)
 {
   dcs_status st = DCS_OK;
   const dcs_mixture *mix = post->target->data;
   work *w = NULL;
-  size_t kp = (size_t)mix->k_padded, d = (size_t)post->target->d;
-  size_t order = 0;
-  for (int n = 1; n <= mix->k; n++) {
-    size_t need = (size_t)dcs_chol_order(factor_size(n, post->target->d));
-    if (need > order) order = need;
-  }
+  size_t k = (size_t)mix->k, d = (size_t)post->target->d, n = 0, order = 0;
+  dcs_mixture_factor_sizes(mix->k, post->target->d, &n, &order);
   DCS_TRY(dcs_alloc(1, sizeof *w, &w));
   post->data = w;
-  DCS_TRY(dcs_alloc(kp, sizeof(double), &w->offset));
-  DCS_TRY(dcs_alloc(kp, sizeof(double), &w->inv_v));
-  DCS_TRY(dcs_alloc(kp, sizeof(double), &w->alpha));
-  DCS_TRY(dcs_alloc(kp, sizeof(double), &w->beta));
-  DCS_TRY(dcs_alloc(kp, sizeof(int), &w->active));
+  w->negligible = LOG_NEGLIGIBLE - fmax(0, log((double)mix->k / NEGLIGIBLE_COMPONENTS));
+  DCS_TRY(dcs_alloc(k, sizeof(double), &w->offset));
+  DCS_TRY(dcs_alloc(k, sizeof(double), &w->inv_v));
+  DCS_TRY(dcs_alloc(k, sizeof(double), &w->alpha));
+  DCS_TRY(dcs_alloc(k, sizeof(double), &w->beta));
+  DCS_TRY(dcs_alloc(k, sizeof(int), &w->active));
   DCS_TRY(dcs_alloc(d, sizeof(row), &w->xc));
-  DCS_TRY(dcs_alloc(kp, sizeof(row), &w->y));
-  DCS_TRY(dcs_alloc(kp, sizeof(row), &w->r));
-  DCS_TRY(dcs_alloc(kp > order ? kp : order, sizeof(row), &w->scratch));
-  DCS_TRY(dcs_alloc(kp, sizeof(row), &w->g));
+  DCS_TRY(dcs_alloc(n > CHUNK ? n : CHUNK, sizeof(row), &w->y));
+  DCS_TRY(dcs_alloc(k, sizeof(row), &w->r));
+  DCS_TRY(dcs_alloc(k > order ? k : order, sizeof(row), &w->scratch));
+  DCS_TRY(dcs_alloc(n, sizeof(row), &w->g));
   DCS_TRY(dcs_alloc(d, sizeof(row), &w->direction));
-  DCS_TRY(dcs_alloc(kp, sizeof(row), &w->u));
-  DCS_TRY(dcs_alloc((order + 4) * (order + 4), sizeof(double), &w->table));
+  DCS_TRY(dcs_alloc(n, sizeof(row), &w->u));
+  if (mix->gram == NULL) DCS_TRY(dcs_alloc(n * d, sizeof(double), &w->gathered));
+  DCS_TRY(dcs_alloc(n * n, sizeof(double), &w->table));
   for (int v = 0; v < DCS_VECS; v++) DCS_TRY(dcs_alloc(order * order, sizeof(dcs_vec), &w->factor[v]));
 done:
   return st;
@@ -106,45 +79,61 @@ done:
 static void set_level(const dcs_target *target, double sigma, work *w)
 {
   const dcs_mixture *mix = target->data;
-  double half_d = 0.5 * target->d, sigma2 = sigma * sigma, log_v = 0;
+  double half_d = 0.5 * target->d, sigma2 = sigma * sigma;
+  double v = mix->s2[0] + sigma2, log_v = log(v), inv_v = 1 / v, alpha = mix->s2[0] / v, beta = sigma2 / v;
   w->sigma = sigma;
-  for (int j = 0; j < mix->k_padded; j++) {
-    double v = mix->s2[j] + sigma2;
-    if (j == 0 || !mix->same_s2) log_v = log(v);
-    w->inv_v[j] = 1 / v;
-    w->alpha[j] = mix->s2[j] / v;
-    w->beta[j] = sigma2 / v;
-    w->offset[j] = mix->log_weight[j] - half_d * (LOG_TWO_PI + log_v) - 0.5 * mix->norm2[j] / v;
+  for (int j = 0; j < mix->k; j++) {
+    if (!mix->same_s2) {
+      v = mix->s2[j] + sigma2;
+      log_v = log(v);
+      inv_v = 1 / v;
+      alpha = mix->s2[j] / v;
+      beta = sigma2 / v;
+    }
+    w->inv_v[j] = inv_v;
+    w->alpha[j] = alpha;
+    w->beta[j] = beta;
+    w->offset[j] = mix->weights.log_weight[j] - half_d * (LOG_TWO_PI + log_v) - 0.5 * mix->norm2[j] / v;
   }
 }
 
-/** Responsibilities of the active components from the inner products y_j = mu_j . x, and log q. */
-static void respond(const dcs_mixture *mix, work *w, row *log_q)
+/** Append component j to the list when its logarithm l is not negligible against `top` in some lane. */
+static inline void keep(work *w, int j, const row l, const row top)
 {
-  row *l = w->scratch;
-  row top, sum;
+  dcs_mask any = {};
+  for (int v = 0; v < DCS_VECS; v++) any |= l[v] - top[v] > w->negligible;
+  if (!dcs_mask_any(any)) return;
+  for (int v = 0; v < DCS_VECS; v++) w->r[w->n][v] = l[v];
+  w->active[w->n++] = j;
+}
+
+/** Responsibilities of the active components, and log q. A component that is negligible against the largest one so far
+ *  is so against the largest of all, so the logarithms of the others alone are ever stored. */
+static void respond(const dcs_target *target, work *w, row *log_q)
+{
+  const dcs_mixture *mix = target->data;
+  int d = target->d;
+  row top, sum = {};
   for (int v = 0; v < DCS_VECS; v++) top[v] = dcs_vec_set(-INFINITY);
-  for (int j = 0; j < mix->k; j++)
-    for (int v = 0; v < DCS_VECS; v++) {
-      l[j][v] = w->offset[j] + w->inv_v[j] * (w->y[j][v] - 0.5 * w->x2[v]);
-      top[v] = dcs_vec_max(top[v], l[j][v]);
-    }
-  memset(sum, 0, sizeof sum);
   w->n = 0;
-  for (int j = 0; j < mix->k; j++) {
-    row below;
-    dcs_mask any = {};
-    for (int v = 0; v < DCS_VECS; v++) {
-      below[v] = l[j][v] - top[v];
-      any |= below[v] > LOG_NEGLIGIBLE;
-    }
-    if (!dcs_mask_any(any)) continue;
-    for (int v = 0; v < DCS_VECS; v++) {
-      w->r[w->n][v] = dcs_vec_exp(below[v]);
-      sum[v] += w->r[w->n][v];
-    }
-    w->active[w->n++] = j;
+  for (int first = 0; first < mix->k; first += CHUNK) {
+    int count = mix->k - first < CHUNK ? mix->k - first : CHUNK;
+    dcs_tile_dots(count, NULL, d, mix->mu + first * d, w->xc, w->y);
+    for (int i = 0; i < count; i++)
+      for (int v = 0; v < DCS_VECS; v++) {
+        w->y[i][v] = w->offset[first + i] + w->inv_v[first + i] * (w->y[i][v] - 0.5 * w->x2[v]);
+        top[v] = dcs_vec_max(top[v], w->y[i][v]);
+      }
+    for (int i = 0; i < count; i++) keep(w, first + i, w->y[i], top);
   }
+  int candidates = w->n;
+  w->n = 0;
+  for (int i = 0; i < candidates; i++) keep(w, w->active[i], w->r[i], top);
+  for (int i = 0; i < w->n; i++)
+    for (int v = 0; v < DCS_VECS; v++) {
+      w->r[i][v] = dcs_vec_exp(w->r[i][v] - top[v]);
+      sum[v] += w->r[i][v];
+    }
   for (int v = 0; v < DCS_VECS; v++) {
     (*log_q)[v] = top[v] + dcs_vec_log(sum[v]);
     dcs_vec inverse = 1.0 / sum[v];
@@ -167,8 +156,7 @@ void dcs_mixture_at(dcs_posterior *post)
       w->xc[i][v] = x[i][v] - target->mean[i];
       w->x2[v] += w->xc[i][v] * w->xc[i][v];
     }
-  dcs_tile_dots(mix->k_padded, d, mix->mu_t, w->xc, w->y);
-  respond(mix, w, (row *)post->log_q);
+  respond(target, w, (row *)post->log_q);
 
   double sigma2 = post->sigma * post->sigma;
   row alpha;
@@ -186,8 +174,7 @@ void dcs_mixture_at(dcs_posterior *post)
   for (int v = 0; v < DCS_VECS; v++) w->noise_variance[v] = sigma2 * alpha[v];
 }
 
-/** out_i = (m_j - m) . v for the active components j. */
-static void project(const dcs_posterior *post, const row *v, row *out)
+void dcs_mixture_project(const dcs_posterior *post, const row *v, row *out)
 {
   const dcs_mixture *mix = post->target->data;
   work *w = post->data;
@@ -200,15 +187,14 @@ static void project(const dcs_posterior *post, const row *v, row *out)
       xv[p] += w->xc[i][p] * v[i][p];
       mv[p] += (m[i][p] - post->target->mean[i]) * v[i][p];
     }
-  dcs_tile_dots(mix->k_padded, post->target->d, mix->mu_t, v, w->y);
+  dcs_tile_dots(w->n, w->active, post->target->d, mix->mu, v, out);
   for (int i = 0; i < w->n; i++) {
     int j = w->active[i];
-    for (int p = 0; p < DCS_VECS; p++) out[i][p] = w->alpha[j] * xv[p] + w->beta[j] * w->y[j][p] - mv[p];
+    for (int p = 0; p < DCS_VECS; p++) out[i][p] = w->alpha[j] * xv[p] + w->beta[j] * out[i][p] - mv[p];
   }
 }
 
-/** out = sum_i c_i (m_j - m) over the active components; c is overwritten. */
-static void expand(const dcs_posterior *post, row *c, row *out)
+void dcs_mixture_expand(const dcs_posterior *post, row *c, row *out)
 {
   const dcs_mixture *mix = post->target->data;
   work *w = post->data;
@@ -230,10 +216,10 @@ static void expand(const dcs_posterior *post, row *c, row *out)
 void dcs_mixture_apply(dcs_posterior *post, const double *v, double *out)
 {
   work *w = post->data;
-  project(post, (const row *)v, w->scratch);
+  dcs_mixture_project(post, (const row *)v, w->scratch);
   for (int i = 0; i < w->n; i++)
     for (int p = 0; p < DCS_VECS; p++) w->scratch[i][p] *= w->r[i][p];
-  expand(post, w->scratch, (row *)out);
+  dcs_mixture_expand(post, w->scratch, (row *)out);
   for (int i = 0; i < post->target->d; i++)
     for (int p = 0; p < DCS_VECS; p++) ((row *)out)[i][p] += w->noise_variance[p] * ((const row *)v)[i][p];
 }
@@ -257,153 +243,6 @@ void dcs_mixture_trace(dcs_posterior *post, double *trace)
       (*t)[p] += w->r[n][p] * square;
     }
   }
-}
-
-/** m_i . m_k without the part that all pairs share when the component variances are equal. */
-static inline dcs_vec inner_product(const dcs_mixture *mix, const work *w, int i, int k, int p)
-{
-  int a = w->active[i], b = w->active[k];
-  return w->beta[a] * w->beta[b] * mix->gram[a * mix->k_padded + b] + w->alpha[a] * w->alpha[b] * w->x2[p] +
-         w->alpha[a] * w->beta[b] * w->y[b][p] + w->alpha[b] * w->beta[a] * w->y[a][p];
-}
-
-/** g_i = sum_k r_k G_ik for unequal component variances; G goes to the factor's place. */
-static void gram_general(const dcs_posterior *post)
-{
-  const dcs_mixture *mix = post->target->data;
-  work *w = post->data;
-  dcs_tile_dots(mix->k_padded, post->target->d, mix->mu_t, w->xc, w->y);
-  for (int i = 0; i < w->n; i++)
-    for (int p = 0; p < DCS_VECS; p++) {
-      dcs_vec g = {};
-      for (int k = 0; k < w->n; k++) {
-        dcs_vec inner = inner_product(mix, w, i, k, p);
-        g += w->r[k][p] * inner;
-        if (k <= i) w->factor[p][i * w->order + k] = inner;
-      }
-      w->g[i][p] = g;
-    }
-}
-
-/** The same for equal variances, where G = beta^2 (mu_i . mu_k) is one table for all particles. */
-static void gram_equal(const dcs_posterior *post)
-{
-  const dcs_mixture *mix = post->target->data;
-  work *w = post->data;
-  int n = w->n, padded = dcs_tile_padded(n);
-  double beta2 = w->beta[0] * w->beta[0];
-  for (int i = 0; i < n; i++) {
-    const double *gram = &mix->gram[w->active[i] * mix->k_padded];
-    for (int k = 0; k < padded; k++) w->table[i * padded + k] = k < n ? beta2 * gram[w->active[k]] : 0;
-  }
-  dcs_tile_dots(padded, n, w->table, w->r, w->g);
-  for (int i = 0; i < n; i++)
-    for (int k = 0; k <= i; k++)
-      for (int p = 0; p < DCS_VECS; p++) w->factor[p][i * w->order + k] = dcs_vec_set(w->table[i * padded + k]);
-}
-
-/** Lower triangle of I + U^T U, [n][n]: U_i . U_j = u_i u_j (G_ij - g_i - g_j + g) with G_ij = m_i . m_j, g_i = sum r_j
- *  G_ij and g = sum r_i g_i. */
-static void gram_matrix(const dcs_posterior *post)
-{
-  work *w = post->data;
-  row total = {};
-  if (((const dcs_mixture *)post->target->data)->same_s2)
-    gram_equal(post);
-  else
-    gram_general(post);
-  for (int i = 0; i < w->n; i++)
-    for (int p = 0; p < DCS_VECS; p++) total[p] += w->r[i][p] * w->g[i][p];
-  for (int i = 0; i < w->n; i++)
-    for (int p = 0; p < DCS_VECS; p++) w->g[i][p] = w->u[i][p] * (w->g[i][p] - 0.5 * total[p]);
-  for (int i = 0; i < w->n; i++)
-    for (int p = 0; p < DCS_VECS; p++) {
-      dcs_vec *restrict f = w->factor[p] + i * w->order, u = w->u[i][p], g = w->g[i][p];
-      for (int k = 0; k <= i; k++) f[k] = u * w->u[k][p] * f[k] - (g * w->u[k][p] + u * w->g[k][p]);
-      f[i] += 1.0;
-    }
-}
-
-/** Lower triangle of I + U U^T, [d][d]. */
-static void coordinate_matrix(dcs_posterior *post)
-{
-  const dcs_mixture *mix = post->target->data;
-  work *w = post->data;
-  const row *m = (const row *)post->m;
-  int d = post->target->d, order = w->order;
-  for (int i = 0; i < d; i++)
-    for (int k = 0; k <= i; k++)
-      for (int p = 0; p < DCS_VECS; p++) w->factor[p][i * order + k] = dcs_vec_set(i == k);
-  for (int n = 0; n < w->n; n++) {
-    int j = w->active[n];
-    row weight;
-    for (int p = 0; p < DCS_VECS; p++) weight[p] = w->b * w->inverse_scale[p] * w->r[n][p];
-    for (int i = 0; i < d; i++)
-      for (int p = 0; p < DCS_VECS; p++) {
-        w->direction[i][p] =
-            w->alpha[j] * w->xc[i][p] + w->beta[j] * mix->mu[j * d + i] - (m[i][p] - post->target->mean[i]);
-        dcs_vec scaled = weight[p] * w->direction[i][p];
-        for (int k = 0; k <= i; k++) w->factor[p][i * order + k] += scaled * w->direction[k][p];
-      }
-  }
-}
-
-void dcs_mixture_factor(dcs_posterior *post, double a, double b, double *log_det)
-{
-  work *w = post->data;
-  int d = post->target->d, size = factor_size(w->n, d);
-  row *out = (row *)log_det, log_factor = {}, scale;
-  w->b = b;
-  w->gram_form = prefers_gram(w->n, d);
-  w->order = dcs_chol_order(size);
-  for (int p = 0; p < DCS_VECS; p++) {
-    scale[p] = a + b * w->noise_variance[p];
-    w->inverse_scale[p] = 1.0 / scale[p];
-  }
-  if (size > 0) {
-    if (w->gram_form) {
-      for (int i = 0; i < w->n; i++)
-        for (int p = 0; p < DCS_VECS; p++) w->u[i][p] = dcs_vec_sqrt(w->r[i][p] * (b * w->inverse_scale[p]));
-      gram_matrix(post);
-    } else {
-      coordinate_matrix(post);
-    }
-    for (int i = size; i < w->order; i++)
-      for (int k = 0; k <= i; k++)
-        for (int p = 0; p < DCS_VECS; p++) w->factor[p][i * w->order + k] = dcs_vec_set(i == k);
-    dcs_chol_factor(w->order, w->order, w->factor, log_factor);
-  }
-  for (int p = 0; p < DCS_VECS; p++) (*out)[p] = d * dcs_vec_log(scale[p]) + log_factor[p];
-}
-
-void dcs_mixture_solve(dcs_posterior *post, const double *v, double *out)
-{
-  work *w = post->data;
-  int d = post->target->d;
-  const row *in = (const row *)v;
-  row *x = (row *)out;
-  if (w->order == 0) {
-    for (int i = 0; i < d; i++)
-      for (int p = 0; p < DCS_VECS; p++) x[i][p] = in[i][p] * w->inverse_scale[p];
-    return;
-  }
-  if (!w->gram_form) { /* the factor is d x d, padded rows must be zero */
-    for (int i = 0; i < w->order; i++)
-      for (int p = 0; p < DCS_VECS; p++) w->scratch[i][p] = i < d ? in[i][p] * w->inverse_scale[p] : dcs_vec_set(0);
-    dcs_chol_solve(w->order, w->order, w->factor, w->scratch);
-    memcpy(x, w->scratch, (size_t)d * sizeof *x);
-    return;
-  }
-  /* Woodbury: (I + U U^T)^{-1} = I - U (I + U^T U)^{-1} U^T */
-  project(post, in, w->scratch);
-  for (int i = 0; i < w->order; i++)
-    for (int p = 0; p < DCS_VECS; p++) w->scratch[i][p] = i < w->n ? w->u[i][p] * w->scratch[i][p] : dcs_vec_set(0);
-  dcs_chol_solve(w->order, w->order, w->factor, w->scratch);
-  for (int i = 0; i < w->n; i++)
-    for (int p = 0; p < DCS_VECS; p++) w->scratch[i][p] *= w->u[i][p];
-  expand(post, w->scratch, w->direction);
-  for (int i = 0; i < d; i++)
-    for (int p = 0; p < DCS_VECS; p++) x[i][p] = (in[i][p] - w->direction[i][p]) * w->inverse_scale[p];
 }
 
 /** sum_j r_j [(m_j - m)^3 + 3 (m_j - m) v_j], v_j = s_j^2 sigma^2/(s_j^2 + sigma^2) the component's variance. */
@@ -435,7 +274,7 @@ void dcs_mixture_noise(dcs_posterior *post, dcs_stream stream, const dcs_lane_id
     dcs_stream_normal(dcs_stream_fork(stream, 0), ids, step, w->n, (double *)w->scratch);
     for (int i = 0; i < w->n; i++)
       for (int p = 0; p < DCS_VECS; p++) w->scratch[i][p] *= dcs_vec_sqrt(w->r[i][p]);
-    expand(post, w->scratch, w->direction);
+    dcs_mixture_expand(post, w->scratch, w->direction);
   }
   dcs_stream_normal(stream, ids, step, d, out);
   for (int i = 0; i < d; i++)
@@ -453,23 +292,7 @@ void dcs_mixture_bridge(dcs_posterior *post, double u, dcs_stream stream, const 
   work *w = post->data;
   int d = post->target->d, component[DCS_LANES];
   double gap = (post->sigma - u) * (post->sigma + u);
-  row left, unused, chosen;
-  if (w->n == 1) {
-    for (int l = 0; l < DCS_LANES; l++) component[l] = w->active[0];
-  } else {
-    dcs_stream_uniform2(stream, ids, step, DCS_MIXTURE_INDEX_COMPONENT, (double *)left, (double *)unused);
-    for (int p = 0; p < DCS_VECS; p++) {
-      dcs_mask open = {};
-      open = ~open;
-      chosen[p] = dcs_vec_set(0);
-      for (int i = 0; i < w->n; i++) { /* the last component of positive weight takes what rounding leaves over */
-        chosen[p] = dcs_vec_select(open & (w->r[i][p] > 0.0), dcs_vec_set(w->active[i]), chosen[p]);
-        left[p] -= w->r[i][p];
-        open &= left[p] >= 0.0;
-      }
-    }
-    for (int l = 0; l < DCS_LANES; l++) component[l] = (int)((double *)chosen)[l];
-  }
+  dcs_component_choose(w->n, w->active, (const row *)w->r, stream, ids, step, component);
   dcs_stream_normal(stream, ids, step, d, out);
   row rho, spread;
   for (int l = 0; l < DCS_LANES; l++) {

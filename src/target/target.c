@@ -1,5 +1,6 @@
 #include "target/target.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -8,7 +9,8 @@
 enum { MAX_DIMENSION = 1000000 /**< keeps every int index of a tile row in range */ };
 
 /** The registry: a new law is one new file and one line here. */
-static const dcs_law *const laws[] = {&dcs_law_gaussian, &dcs_law_mixture};
+static const dcs_law *const laws[] = {&dcs_law_gaussian, &dcs_law_mixture, &dcs_law_atoms, &dcs_law_codebook,
+                                      &dcs_law_radial};
 
 const dcs_law *dcs_law_at(int index)
 {
@@ -25,6 +27,17 @@ const dcs_law *dcs_law_find(const char *name)
 const char *dcs_law_name(const dcs_law *law) { return law->name; }
 const char *dcs_law_help(const dcs_law *law) { return law->help; }
 const dcs_param_def *dcs_law_params(const dcs_law *law) { return law->params; }
+
+void dcs_law_normals(dcs_stream stream, uint64_t path, int n, double scale, double *out)
+{
+  for (int i = 0; i < n; i += 2) {
+    double u[2];
+    dcs_stream_uniform2_ref(stream, path, 0, 0, (uint32_t)i / 2, u);
+    double radius = scale * sqrt(-2 * log(u[0])), angle = 2 * acos(-1) * u[1];
+    out[i] = radius * cos(angle);
+    if (i + 1 < n) out[i + 1] = radius * sin(angle);
+  }
+}
 
 /** `product: true`: the law is one-dimensional and d counts its copies. */
 static dcs_status factor_params(const dcs_params *params, dcs_params *one, int *copies, dcs_error *err)
@@ -70,6 +83,12 @@ dcs_status dcs_target_create(const dcs_law *law, const dcs_params *params, dcs_t
     dcs_target *base = target;
     target = NULL;
     DCS_TRY(dcs_copies_create(base, copies, &target));
+  }
+  if (dcs_params_is_set(params, "embed")) {
+    dcs_target *base = target;
+    target = NULL;
+    DCS_TRY(dcs_embed_create(base, dcs_params_int(params, "embed"), (uint64_t)dcs_params_int(params, "embed_seed"),
+                             &target, err));
   }
 done:
   if (st != DCS_OK) dcs_target_destroy(&target);

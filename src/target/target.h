@@ -18,7 +18,7 @@ const dcs_law *dcs_law_find(const char *name);
 const dcs_law *dcs_law_at(int index);
 const char *dcs_law_name(const dcs_law *law);
 const char *dcs_law_help(const dcs_law *law);
-/** The law's own parameters, then those every law takes (product, copies). Ends with a zero row. */
+/** The law's own parameters, then those every law takes (product, copies, embed). Ends with a zero row. */
 const dcs_param_def *dcs_law_params(const dcs_law *law);
 
 /** Build a target. `params` follows dcs_law_params(law), defaults filled. DCS_EUSAGE with a message that names the key

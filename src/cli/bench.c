@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "cli/arguments.h"
+#include "cli/bench.h"
 #include "cli/cli.h"
 #include "metric/ratio.h"
 
@@ -25,7 +26,7 @@ static const bench_case cases[] = {
     {16, 16, 64, 1, 0.2, true, "ddpm-posterior", 1e7},  {16, 16, 64, 1, 0.2, true, "ddim", 1e7},
 };
 
-static double now(void)
+double dcs_bench_now(void)
 {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -40,10 +41,10 @@ static double peak_flops(void)
   for (int repeat = 0; repeat < 5; repeat++) {
     dcs_vec chain[CHAINS], factor = dcs_vec_set(0.999999), term = dcs_vec_set(1e-9);
     for (int i = 0; i < CHAINS; i++) chain[i] = dcs_vec_set(1 + i);
-    double start = now();
+    double start = dcs_bench_now();
     for (int n = 0; n < ROUNDS; n++)
       for (int i = 0; i < CHAINS; i++) chain[i] = chain[i] * factor + term;
-    double seconds = now() - start, sum = 0;
+    double seconds = dcs_bench_now() - start, sum = 0;
     for (int i = 0; i < CHAINS; i++) sum += chain[i][0];
     if (sum != 0) best = fmax(best, 2.0 * CHAINS * DCS_VEC * ROUNDS / seconds);
   }
@@ -103,9 +104,9 @@ static dcs_status measure(const bench_case *c, double seconds, double *rate, dou
   DCS_TRY(dcs_alloc(n, sizeof *z, &z));
   dcs_lane_ids ids = {0};
   for (int r = 0; r < REPEATS; r++) {
-    double start = now(), elapsed = 0;
+    double start = dcs_bench_now(), elapsed = 0;
     int64_t tiles = 0;
-    for (; elapsed < seconds; elapsed = now() - start, tiles++) {
+    for (; elapsed < seconds; elapsed = dcs_bench_now() - start, tiles++) {
       for (int l = 0; l < DCS_LANES; l++) ids.path[l] += DCS_LANES;
       if (c->forward) {
         dcs_sampler_run(target, steps, inverter.here, draw, noise, &ids, x, z);
@@ -164,7 +165,9 @@ int dcs_cli_bench(int argc, char **argv)
       parse,
       NULL,
       "Rates of the kernels on one core: path-steps per second of the full ratio estimator (draw, inversion, log det) "
-      "and steps per second of the forward sampler, on random mixtures in d dimensions with K components.\v"
+      "and steps per second of the forward sampler, on random mixtures in d dimensions with K components; then the "
+      "cost of "
+      "a path-step of every instrument.\v"
       "Counted flops are those of the algorithm with two factorisations and three (with noise: four) posterior "
       "evaluations per step, 30 for an exponential and 60 for a normal number; components whose weight is below "
       "rounding are skipped, so the counted rate can exceed what is executed. The peak is measured with independent "
@@ -189,5 +192,7 @@ int dcs_cli_bench(int argc, char **argv)
            rate, cases[i].goal, rate * flops / 1e9, 100 * rate * flops / peak);
     fflush(stdout);
   }
+  dcs_status st = dcs_bench_instruments(a.seconds, peak, &err);
+  if (st != DCS_OK) return dcs_cli_fail(st, &err);
   return DCS_EXIT_OK;
 }

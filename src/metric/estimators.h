@@ -3,6 +3,7 @@
 #include "metric/metric.h"
 
 extern const dcs_estimator dcs_estimator_gaussian;
+extern const dcs_estimator dcs_estimator_gaussian_path, dcs_estimator_gaussian_chain, dcs_estimator_gaussian_constant;
 extern const dcs_estimator dcs_estimator_ratio;
 extern const dcs_estimator dcs_estimator_radial;
 extern const dcs_estimator dcs_estimator_ratio_factor;

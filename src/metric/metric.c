@@ -9,6 +9,9 @@
 /** The registries: a new estimator is one file and one line, a new metric is one entry. */
 static const dcs_estimator *const estimators[] = {
     &dcs_estimator_gaussian,
+    &dcs_estimator_gaussian_path,
+    &dcs_estimator_gaussian_chain,
+    &dcs_estimator_gaussian_constant,
     &dcs_estimator_ratio_factor,
     &dcs_estimator_ratio,
     &dcs_estimator_radial,

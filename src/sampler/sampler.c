@@ -156,7 +156,7 @@ dcs_status dcs_steps_create(const dcs_sampler *sampler, double lambda, dcs_init 
   dcs_status st = DCS_OK;
   dcs_steps *steps = NULL;
   DCS_TRY(dcs_alloc(1, sizeof *steps, &steps));
-  *steps = (dcs_steps){.sampler = sampler, .init = init, .count = schedule->steps};
+  *steps = (dcs_steps){.sampler = sampler, .init = init, .lambda = lambda, .count = schedule->steps};
   DCS_TRY(dcs_alloc((size_t)steps->count, sizeof *steps->step, &steps->step));
   for (int k = 0; k < steps->count; k++)
     steps->step[k] = sampler->step(schedule->sigma[k], schedule->sigma[k + 1], schedule->sigma[k + 2], lambda);

@@ -45,6 +45,7 @@ typedef struct dcs_score_error dcs_score_error; /**< sampler/score_error.h */
 typedef struct {
   const dcs_sampler *sampler;
   dcs_init init;
+  double lambda; /**< of a sampler that takes it */
   int count;
   dcs_step *step;         /**< [count]; owned */
   dcs_score_error *error; /**< what the sampler's score is wrong by; NULL: it is exact; owned */

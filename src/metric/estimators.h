@@ -4,6 +4,7 @@
 
 extern const dcs_estimator dcs_estimator_gaussian;
 extern const dcs_estimator dcs_estimator_gaussian_path, dcs_estimator_gaussian_chain, dcs_estimator_gaussian_constant;
+extern const dcs_estimator dcs_estimator_constant;
 extern const dcs_estimator dcs_estimator_ratio;
 extern const dcs_estimator dcs_estimator_radial;
 extern const dcs_estimator dcs_estimator_ratio_factor;

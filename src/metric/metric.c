@@ -12,6 +12,7 @@ static const dcs_estimator *const estimators[] = {
     &dcs_estimator_gaussian_path,
     &dcs_estimator_gaussian_chain,
     &dcs_estimator_gaussian_constant,
+    &dcs_estimator_constant,
     &dcs_estimator_ratio_factor,
     &dcs_estimator_ratio,
     &dcs_estimator_radial,

@@ -5,6 +5,9 @@
 extern const dcs_estimator dcs_estimator_gaussian;
 extern const dcs_estimator dcs_estimator_gaussian_path, dcs_estimator_gaussian_chain, dcs_estimator_gaussian_constant;
 extern const dcs_estimator dcs_estimator_constant;
+extern const dcs_estimator dcs_estimator_information;
+extern const dcs_estimator dcs_estimator_mmse;
+extern const dcs_estimator dcs_estimator_path;
 extern const dcs_estimator dcs_estimator_ratio;
 extern const dcs_estimator dcs_estimator_radial;
 extern const dcs_estimator dcs_estimator_ratio_factor;

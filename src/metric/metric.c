@@ -16,6 +16,9 @@ static const dcs_estimator *const estimators[] = {
     &dcs_estimator_ratio_factor,
     &dcs_estimator_ratio,
     &dcs_estimator_radial,
+    &dcs_estimator_path,
+    &dcs_estimator_information,
+    &dcs_estimator_mmse,
 };
 
 /** Names of estimators, the preferred first. */

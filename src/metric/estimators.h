@@ -11,5 +11,6 @@ extern const dcs_estimator dcs_estimator_path;
 extern const dcs_estimator dcs_estimator_ratio;
 extern const dcs_estimator dcs_estimator_radial;
 extern const dcs_estimator dcs_estimator_ratio_factor;
+extern const dcs_estimator dcs_estimator_smoothness;
 
 #endif

@@ -19,6 +19,7 @@ static const dcs_estimator *const estimators[] = {
     &dcs_estimator_path,
     &dcs_estimator_information,
     &dcs_estimator_mmse,
+    &dcs_estimator_smoothness,
 };
 
 /** Names of estimators, the preferred first. */

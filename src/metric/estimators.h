@@ -12,5 +12,6 @@ extern const dcs_estimator dcs_estimator_ratio;
 extern const dcs_estimator dcs_estimator_radial;
 extern const dcs_estimator dcs_estimator_ratio_factor;
 extern const dcs_estimator dcs_estimator_smoothness;
+extern const dcs_estimator dcs_estimator_chain, dcs_estimator_coupling;
 
 #endif

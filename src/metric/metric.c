@@ -20,6 +20,8 @@ static const dcs_estimator *const estimators[] = {
     &dcs_estimator_information,
     &dcs_estimator_mmse,
     &dcs_estimator_smoothness,
+    &dcs_estimator_chain,
+    &dcs_estimator_coupling,
 };
 
 /** Names of estimators, the preferred first. */

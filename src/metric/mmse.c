@@ -89,15 +89,20 @@ static dcs_status block(const dcs_problem *problem, const dcs_design *design, in
   return DCS_OK;
 }
 
+/** A mean that fewer than about 16 draws make up says little about the draws that were not seen: near point masses the
+ *  posterior is certain but for rare x. Its bias is not known. */
+#define RARE 0.25
+
 /** Mean at level k. */
 static dcs_estimate at_level(const dcs_problem *problem, const dcs_sums *sums, int64_t k)
 {
   int copies = 1;
   const dcs_target *target = dcs_target_factor(problem->target, &copies);
   dcs_estimate e = dcs_sums_estimate(&sums[k], 0);
+  bool rare = e.std_error > RARE * e.value;
   return (dcs_estimate){.value = copies * e.value,
                         .std_error = copies * e.std_error,
-                        .bias_bound = copies * e.value * dcs_snr_rounding(target, problem->steps),
+                        .bias_bound = rare ? INFINITY : copies * e.value * dcs_snr_rounding(target, problem->steps),
                         .n = e.n};
 }
 

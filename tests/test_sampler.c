@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "sampler/score_error.h"
 #include "support.h"
 
 typedef struct {
@@ -27,14 +28,15 @@ static coefficients definition(const char *name, long double s, long double t, l
 {
   long double h = ou_length(s, t), h_next = ou_length(t, after);
   long double tau = s * s / (1 + s * s), ancestral = 1 - t * t / (s * s);
-  if (strcmp(name, "ddpm-posterior") == 0) return (coefficients){ancestral, t * t * (s * s - t * t) / (s * s)};
+  if (strcmp(name, "ddpm-posterior") == 0 || strcmp(name, "moment-2") == 0 || strcmp(name, "moment-3") == 0)
+    return (coefficients){ancestral, t * t * (s * s - t * t) / (s * s)};
   if (strcmp(name, "ddpm-beta") == 0) return (coefficients){ancestral, -expm1l(-2 * h) * (1 + t * t)};
   if (strcmp(name, "ddpm-big") == 0) return (coefficients){ancestral, s * s - t * t};
   if (strcmp(name, "jain-zhang") == 0)
     return (coefficients){-expm1l(-(h + h_next)) / tau, -expm1l(-2 * h_next) * (1 + t * t)};
   if (strcmp(name, "ei-sde") == 0) return (coefficients){-2 * expm1l(-h) / tau, s * s - t * t};
   if (strcmp(name, "ei-ode") == 0) return (coefficients){-expm1l(-h) / tau, 0};
-  if (strcmp(name, "ddim") == 0) return (coefficients){1 - t / s, 0};
+  if (strcmp(name, "ddim") == 0 || strcmp(name, "heun") == 0) return (coefficients){1 - t / s, 0};
   if (strcmp(name, "churn") == 0) {
     long double u = t * powl(t / s, lambda);
     return (coefficients){1 - u / s, t * t - u * u};
@@ -145,47 +147,66 @@ static void test_fixed_points(void **state)
 
 enum { D = 3, DRAWS = 2048 * DCS_LANES };
 
+/** Factor that step k multiplies the distance from the mean by, and the variance it adds, on N(mean, lambda I). Heun in
+ *  the form of Karras et al.: dx/dsigma = e(sigma) x. */
+static void linear_step(const dcs_steps *steps, int k, double lambda, double *g, double *added)
+{
+  const dcs_step *s = &steps->step[k];
+  double s2 = s->sigma * s->sigma, t2 = s->sigma_next * s->sigma_next, h = s->sigma_next - s->sigma;
+  double first = s->sigma / (lambda + s2), second = s->sigma_next / (lambda + t2);
+  *g = 1 - s->b * s2 / (lambda + s2);
+  *added = s->c2;
+  if (steps->sampler->kind == DCS_MAP_HEUN) *g = 1 + 0.5 * h * (first + second * (1 + h * first));
+  if (steps->sampler->kind == DCS_MAP_MOMENT_2 || steps->sampler->kind == DCS_MAP_MOMENT_3)
+    *added += s->b * s->b * lambda * s2 / (lambda + s2);
+}
+
 /** Mean and variance of 32768 outputs per coordinate of N(mean, diag lambda) against the recursion
- *      V <- g^2 V + c^2,   M - mean <- g (M - mean),   g = 1 - B sigma^2/(lambda + sigma^2).
- *  P(|z| > 4.5) = 7e-6 for each of 144 numbers; the output law is normal, so the errors are known. */
+ *      V <- g^2 V + added,   M - mean <- g (M - mean).
+ *  P(|z| > 4.5) = 7e-6 for each of 198 numbers; the output law is normal, so the errors are known (moment-3 ends near
+ *  enough to one: its kurtosis is that of 12 sums of unequal coins). */
 static void test_run_follows_the_recursion(void **state)
 {
   (void)state;
   static const double lambda[D] = {0.25, 1, 4}, mean[D] = {1, -2, 0.5};
-  const char *name = NULL;
   _Alignas(DCS_ALIGN) double x[D * DCS_LANES], z[D * DCS_LANES];
   for (int i = 0; dcs_sampler_at(i) != NULL; i++)
     for (dcs_init init = DCS_INIT_EXACT; init <= DCS_INIT_MEAN; init++) {
-      setup s = {
-          .sampler = dcs_sampler_at(i)->name, .lambda = 0.5, .sigma_max = 5, .delta = 0.01, .steps = 12, .init = init};
-      dcs_problem problem = make_problem(sample_target(0, &name), s);
+      const dcs_sampler *sampler = dcs_sampler_at(i);
+      int d = sampler->kind == DCS_MAP_MOMENT_3 ? 1 : D;
+      dcs_target *target =
+          make_target("gaussian", (setting[]){{"variance", d, 1, lambda}, {"mean", d, 1, mean}, {NULL, 0, 0, NULL}});
+      dcs_problem problem = make_problem(
+          target,
+          (setup){.sampler = sampler->name, .lambda = 0.5, .sigma_max = 5, .delta = 0.01, .steps = 12, .init = init});
       const dcs_steps *steps = problem.steps;
-      double m[D], v[D], sum[D] = {0}, square[D] = {0};
-      for (int c = 0; c < D; c++) {
+      double m[D], v[D], sum[D] = {0}, square[D] = {0}, g, added;
+      for (int c = 0; c < d; c++) {
         m[c] = init == DCS_INIT_PRIOR ? -mean[c] : 0;
         v[c] = 25 + (init == DCS_INIT_EXACT ? lambda[c] : init == DCS_INIT_PRIOR ? 1 : 0);
         for (int k = 0; k < steps->count; k++) {
-          double sigma2 = steps->step[k].sigma * steps->step[k].sigma;
-          double g = 1 - steps->step[k].b * sigma2 / (lambda[c] + sigma2);
+          linear_step(steps, k, lambda[c], &g, &added);
           m[c] *= g;
-          v[c] = g * g * v[c] + steps->step[k].c2;
+          v[c] = g * g * v[c] + added;
         }
+        /* mean and covariance of every reverse step are exact, and so is the output (level 0.1): rounding of 12 steps */
+        if (sampler->kind == DCS_MAP_MOMENT_2 && init == DCS_INIT_EXACT) assert_near(v[c], lambda[c] + 0.01, 1e-13);
       }
       dcs_posterior *post = NULL;
-      must(dcs_posterior_create(problem.target, &post), NULL);
+      must(dcs_posterior_create(target, &post), NULL);
       dcs_stream draw = dcs_stream_create(7, DCS_PURPOSE_DRAW, (uint64_t)i);
       dcs_stream noise = dcs_stream_create(7, DCS_PURPOSE_STEP, (uint64_t)i);
       for (uint64_t n = 0; n < DRAWS; n += DCS_LANES) {
         dcs_lane_ids ids = lane_ids(n);
-        dcs_sampler_run(problem.target, steps, post, draw, noise, &ids, x, z);
-        for (int c = 0; c < D; c++)
+        dcs_sampler_run(target, steps, post, draw, noise, &ids, x, z);
+        for (int c = 0; c < d; c++)
           for (int l = 0; l < DCS_LANES; l++) {
             double e = x[c * DCS_LANES + l] - mean[c] - m[c];
             sum[c] += e;
             square[c] += e * e / v[c] - 1;
           }
       }
-      for (int c = 0; c < D; c++) {
+      for (int c = 0; c < d; c++) {
         assert_near(sum[c] / sqrt(DRAWS * v[c]), 0, 4.5);
         assert_near(square[c] / sqrt(2.0 * DRAWS), 0, 4.5);
       }
@@ -194,7 +215,58 @@ static void test_run_follows_the_recursion(void **state)
     }
 }
 
-/** The noise of step k is that of the stream at step k, and no step of a deterministic sampler draws any. */
+/** x <- x + B (m^ - x), m^ at level k. */
+static void euler(const dcs_steps *steps, int k, double sigma, dcs_posterior *post, int n, double b, double *x)
+{
+  _Alignas(DCS_ALIGN) double m[2 * DCS_LANES];
+  dcs_posterior_at(post, sigma, x);
+  memcpy(m, dcs_posterior_mean(post), (size_t)n * sizeof *m);
+  if (steps->error != NULL) dcs_score_error_shift(steps->error, k, x, m);
+  for (int j = 0; j < n; j++) x[j] += b * (m[j] - x[j]);
+}
+
+/** One step of every kind, written out. */
+static void formula(const dcs_problem *problem, int k, dcs_posterior *post, dcs_stream noise, const dcs_lane_ids *ids,
+                    int d, double *y)
+{
+  _Alignas(DCS_ALIGN) double z[2 * DCS_LANES], before[2 * DCS_LANES], slope[2 * DCS_LANES], third[DCS_LANES];
+  _Alignas(DCS_ALIGN) double variance[DCS_LANES], coin[DCS_LANES], unused[DCS_LANES];
+  const dcs_steps *steps = problem->steps;
+  const dcs_step *step = &steps->step[k];
+  double s = problem->schedule->sigma[k], t = problem->schedule->sigma[k + 1];
+  int n = d * DCS_LANES;
+  memcpy(before, y, (size_t)n * sizeof *y);
+  euler(steps, k, s, post, n, step->b, y);
+  switch (steps->sampler->kind) {
+  case DCS_MAP_HEUN: /* Karras et al., Algorithm 1 */
+    for (int j = 0; j < n; j++) slope[j] = (y[j] - before[j]) / (t - s);
+    memcpy(z, y, (size_t)n * sizeof *y);
+    euler(steps, k + 1, t, post, n, 1, y); /* B = 1: m^ itself */
+    for (int j = 0; j < n; j++) y[j] = before[j] + 0.5 * (t - s) * (slope[j] + (z[j] - y[j]) / t);
+    return;
+  case DCS_MAP_MOMENT_2:
+    dcs_posterior_noise(post, dcs_stream_fork(noise, 0), ids, (uint32_t)k, z);
+    for (int j = 0; j < n; j++) y[j] += step->b * z[j];
+    break;
+  case DCS_MAP_MOMENT_3:
+    dcs_posterior_trace(post, variance);
+    dcs_posterior_third(post, third);
+    dcs_stream_uniform2(dcs_stream_fork(noise, 0), ids, (uint32_t)k, 0, coin, unused);
+    for (int l = 0; l < DCS_LANES; l++) {
+      double skew = third[l] / variance[l], root = sqrt(skew * skew + 4 * variance[l]);
+      double up = (skew + root) / 2, down = (skew - root) / 2;
+      y[l] += step->b * (coin[l] < -down / (up - down) ? up : down);
+    }
+    break;
+  case DCS_MAP_ONE_SCORE:
+    break;
+  }
+  dcs_stream_normal(noise, ids, (uint32_t)k, d, z);
+  for (int j = 0; j < n; j++) y[j] += sqrt(step->c2) * z[j];
+}
+
+/** The noise of step k is that of the stream at step k, no step of a deterministic sampler draws any, and a score error
+ *  is that of the level where the score is used. */
 static void test_run_is_the_formula_step_by_step(void **state)
 {
   (void)state;
@@ -202,27 +274,88 @@ static void test_run_is_the_formula_step_by_step(void **state)
   _Alignas(DCS_ALIGN) double x[2 * DCS_LANES], y[2 * DCS_LANES], z[2 * DCS_LANES];
   dcs_stream draw = dcs_stream_create(8, DCS_PURPOSE_DRAW, 1), noise = dcs_stream_create(8, DCS_PURPOSE_STEP, 1);
   dcs_lane_ids ids = lane_ids(1000);
-  for (int i = 0; dcs_sampler_at(i) != NULL; i++) {
-    setup s = {.sampler = dcs_sampler_at(i)->name, .lambda = 1, .sigma_max = 5, .delta = 0.01, .steps = 20};
-    dcs_problem problem = make_problem(sample_target(2, &name), s);
-    dcs_posterior *post = NULL;
-    must(dcs_posterior_create(problem.target, &post), NULL);
-    dcs_sampler_run(problem.target, problem.steps, post, draw, noise, &ids, x, z);
-    dcs_sampler_draw(problem.target, problem.schedule->sigma[0], draw, &ids, y, z);
-    for (int k = 0; k < problem.steps->count; k++) {
-      const dcs_step *step = &problem.steps->step[k];
-      assert_near(step->sigma, problem.schedule->sigma[k], 0);
-      assert_near(step->sigma_next, problem.schedule->sigma[k + 1], 0);
-      dcs_posterior_at(post, problem.schedule->sigma[k], y);
-      dcs_stream_normal(noise, &ids, (uint32_t)k, 2, z);
-      for (int j = 0; j < 2 * DCS_LANES; j++)
-        y[j] += step->b * (dcs_posterior_mean(post)[j] - y[j]) + sqrt(step->c2) * z[j];
+  for (int i = 0; dcs_sampler_at(i) != NULL; i++)
+    for (int wrong = 0; wrong < 2; wrong++) {
+      const dcs_sampler *sampler = dcs_sampler_at(i);
+      int index = sampler->kind == DCS_MAP_MOMENT_3 ? 1 : 2;
+      setup s = {.sampler = sampler->name, .lambda = 1, .sigma_max = 5, .delta = 0.01, .steps = 20};
+      dcs_problem problem = make_problem(sample_target(index, &name), s);
+      int d = dcs_target_dimension(problem.target);
+      if (wrong)
+        must(dcs_score_error_create(problem.target, 0.3, 5, 21, problem.schedule->sigma, &problem.steps->error), NULL);
+      dcs_posterior *post = NULL;
+      must(dcs_posterior_create(problem.target, &post), NULL);
+      dcs_sampler_run(problem.target, problem.steps, post, draw, noise, &ids, x, z);
+      dcs_sampler_draw(problem.target, problem.schedule->sigma[0], draw, &ids, y, z);
+      for (int k = 0; k < problem.steps->count; k++) {
+        assert_near(problem.steps->step[k].sigma, problem.schedule->sigma[k], 0);
+        assert_near(problem.steps->step[k].sigma_next, problem.schedule->sigma[k + 1], 0);
+        formula(&problem, k, post, noise, &ids, d, y);
+      }
+      /* the compiler may contract multiply-adds differently here: rounding of 20 steps, amplified between modes */
+      for (int j = 0; j < d * DCS_LANES; j++) assert_near(x[j], y[j], 1e-11);
+      dcs_posterior_destroy(&post);
+      dcs_problem_destroy(&problem);
     }
-    /* the compiler may contract multiply-adds differently here: rounding of 20 steps, amplified between modes */
-    for (int j = 0; j < 2 * DCS_LANES; j++) assert_near(x[j], y[j], 1e-11);
+}
+
+/** moment-2 and moment-3 match what their names say: the deviations of x' from x + B (m - x) have mean 0, variance
+ *  B^2 C(x) + c^2 and third moment 0 or B^3 times the posterior's third cumulant, on average over starts between two
+ *  unequal modes. Errors from the sample itself, 4.5 of them. */
+static void test_moments_of_one_step(void **state)
+{
+  (void)state;
+  static const char *const names[] = {"moment-2", "moment-3"};
+  static const double levels[] = {1, 0.6};
+  enum { TILES = 8192 };
+  for (int i = 0; i < 2; i++) {
+    const char *name = NULL;
+    _Alignas(DCS_ALIGN) double x[DCS_LANES], z[DCS_LANES], variance[DCS_LANES], third[DCS_LANES];
+    dcs_target *target = sample_target(1, &name);
+    dcs_sampler sampler = *dcs_sampler_find(names[i]);
+    dcs_step step = sampler.step(levels[0], levels[1], 0.4, 0);
+    dcs_steps steps = {.sampler = &sampler, .init = DCS_INIT_MEAN, .count = 1, .step = &step};
+    dcs_posterior *post = NULL;
+    must(dcs_posterior_create(target, &post), NULL);
+    dcs_stream draw = dcs_stream_create(9, DCS_PURPOSE_DRAW, 1), noise = dcs_stream_create(9, DCS_PURPOSE_STEP, 1);
+    double sum[3] = {0}, square[3] = {0};
+    for (uint64_t n = 0; n < TILES; n++) {
+      dcs_lane_ids ids = lane_ids(n * DCS_LANES);
+      dcs_sampler_run(target, &steps, post, draw, noise, &ids, x, z);
+      dcs_posterior_trace(post, variance);
+      dcs_posterior_third(post, third);
+      for (int l = 0; l < DCS_LANES; l++) {
+        double start = dcs_posterior_x(post)[l], m = dcs_posterior_mean(post)[l];
+        double v = step.b * step.b * variance[l] + step.c2, e = x[l] - start - step.b * (m - start);
+        double k3 = i == 0 ? 0 : pow(step.b, 3) * third[l];
+        double off[] = {e, e * e - v, e * e * e - k3};
+        for (int q = 0; q < 3; q++) {
+          sum[q] += off[q];
+          square[q] += off[q] * off[q];
+        }
+      }
+    }
+    for (int q = 0; q < 3; q++) assert_near(sum[q] / sqrt(square[q]), 0, 4.5);
     dcs_posterior_destroy(&post);
-    dcs_problem_destroy(&problem);
+    dcs_target_destroy(&target);
   }
+}
+
+/** A third cumulant is matched in one dimension only; everything else runs anywhere. */
+static void test_check_refuses_moment_3_in_the_plane(void **state)
+{
+  (void)state;
+  for (int i = 0; dcs_sampler_at(i) != NULL; i++)
+    for (int index = 1; index <= 2; index++) {
+      const char *name = NULL;
+      dcs_error err = {""};
+      setup s = {.sampler = dcs_sampler_at(i)->name, .lambda = 1, .sigma_max = 5, .delta = 0.01, .steps = 20};
+      dcs_problem problem = make_problem(sample_target(index, &name), s);
+      bool refused = index == 2 && dcs_sampler_at(i)->kind == DCS_MAP_MOMENT_3;
+      assert_int_equal(dcs_sampler_check(problem.target, problem.steps, &err), refused ? DCS_EREFUSED : DCS_OK);
+      if (refused) assert_non_null(strstr(err.text, "d = 2"));
+      dcs_problem_destroy(&problem);
+    }
 }
 
 int main(void)
@@ -234,6 +367,8 @@ int main(void)
       cmocka_unit_test(test_fixed_points),
       cmocka_unit_test(test_run_follows_the_recursion),
       cmocka_unit_test(test_run_is_the_formula_step_by_step),
+      cmocka_unit_test(test_moments_of_one_step),
+      cmocka_unit_test(test_check_refuses_moment_3_in_the_plane),
   };
   return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
 }

@@ -83,7 +83,7 @@ static dcs_step churn(double sigma, double tau, double after, double lambda)
   return (dcs_step){sigma, tau, -expm1((1 + lambda) * log_ratio), fall, c2, square(fall * sigma)};
 }
 
-/** The registry: a new one-score sampler is one function and one line here. */
+/** The registry: a new sampler of one score is one function and one line here. */
 static const dcs_sampler samplers[] = {
     {.name = "ddpm-posterior",
      .help = "ancestral step with the posterior variance; in SNR time the first-order step of Reeves and Pfister",
@@ -209,21 +209,91 @@ static void start(const dcs_target *target, const dcs_steps *steps, dcs_stream d
           spread * x[i * DCS_LANES + l] + (steps->init == DCS_INIT_MEAN ? dcs_target_mean(target)[i] : 0);
 }
 
+dcs_status dcs_sampler_check(const dcs_target *target, const dcs_steps *steps, dcs_error *err)
+{
+  if (steps->sampler->kind != DCS_MAP_MOMENT_3 || dcs_target_dimension(target) == 1) return DCS_OK;
+  return dcs_fail(err, DCS_EREFUSED,
+                  "%s: matches a third cumulant, which takes d = 1, and the target has d = %d; use moment-2",
+                  steps->sampler->name, dcs_target_dimension(target));
+}
+
+/** xi[lane] of mean 0, variance C and third cumulant k3 on two points a > 0 > b: a b = -C, a + b = k3/C, P(a) =
+ *  -b/(a - b). The point of larger size has no cancellation in it, and gives the other one. */
+static void two_point_noise(dcs_posterior *post, dcs_stream stream, const dcs_lane_ids *ids, uint32_t step, double *xi)
+{
+  _Alignas(DCS_ALIGN) double c[DCS_LANES], third[DCS_LANES], coin[DCS_LANES], unused[DCS_LANES];
+  dcs_posterior_trace(post, c);
+  dcs_posterior_third(post, third);
+  dcs_stream_uniform2(stream, ids, step, 0, coin, unused);
+  for (int l = 0; l < DCS_LANES; l++) {
+    if (c[l] == 0) {
+      xi[l] = 0;
+      continue;
+    }
+    double skew = third[l] / c[l], large = 0.5 * (fabs(skew) + sqrt(skew * skew + 4 * c[l])), small = c[l] / large;
+    double a = skew > 0 ? large : small, b = skew > 0 ? -small : -large;
+    xi[l] = coin[l] < -b / (a - b) ? a : b;
+  }
+}
+
+/** x += B (m^ - x) with m^ at (x, sigma_k), where `post` is; m^ is exact or goes to z. Returns it. */
+static const double *move(const dcs_steps *steps, int k, const dcs_posterior *post, int n, double *restrict x,
+                          double *restrict z)
+{
+  const double *m = dcs_posterior_mean(post);
+  const double b = steps->step[k].b;
+  if (steps->error != NULL) {
+    memcpy(z, m, (size_t)n * sizeof *m);
+    dcs_score_error_shift(steps->error, k, x, z);
+    m = z;
+  }
+  for (int i = 0; i < n; i++) x[i] += b * (m[i] - x[i]);
+  return m;
+}
+
+/** Heun's step in the form of sampler/map.h: x_e = x + B (m^ - x), then x = x_e + g (m^(x_e, sigma') - m^). */
+static void heun(const dcs_steps *steps, int k, dcs_posterior *post, int n, double *restrict x, double *restrict z)
+{
+  const dcs_step *s = &steps->step[k];
+  const double g = 0.5 * s->b / s->one_minus_b;
+  const double *m = move(steps, k, post, n, x, z);
+  if (m != z) memcpy(z, m, (size_t)n * sizeof *m);
+  dcs_posterior_at(post, s->sigma_next, x);
+  m = dcs_posterior_mean(post);
+  for (int i = 0; i < n; i++) z[i] = m[i] - z[i];
+  if (steps->error != NULL) dcs_score_error_shift(steps->error, k + 1, x, z);
+  for (int i = 0; i < n; i++) x[i] += g * z[i];
+}
+
+static void add(int n, double factor, const double *restrict z, double *restrict x)
+{
+  for (int i = 0; i < n; i++) x[i] += factor * z[i];
+}
+
 void dcs_sampler_run(const dcs_target *target, const dcs_steps *steps, dcs_posterior *post, dcs_stream draw,
                      dcs_stream noise, const dcs_lane_ids *ids, double *restrict x, double *restrict z)
 {
-  int d = dcs_target_dimension(target);
+  const int d = dcs_target_dimension(target), n = d * DCS_LANES;
+  const dcs_map_kind kind = steps->sampler->kind;
+  const dcs_stream xi = dcs_stream_fork(noise, 0);
   start(target, steps, draw, ids, x, z);
-  const double *m = dcs_posterior_mean(post);
   for (int k = 0; k < steps->count; k++) {
     const dcs_step *s = &steps->step[k];
     dcs_posterior_at(post, s->sigma, x);
-    if (s->c2 == 0) {
-      for (int i = 0; i < d * DCS_LANES; i++) x[i] += s->b * (m[i] - x[i]);
+    if (kind == DCS_MAP_HEUN) {
+      heun(steps, k, post, n, x, z);
       continue;
     }
-    double c = sqrt(s->c2);
-    dcs_stream_normal(noise, ids, (uint32_t)k, d, z);
-    for (int i = 0; i < d * DCS_LANES; i++) x[i] += s->b * (m[i] - x[i]) + c * z[i];
+    move(steps, k, post, n, x, z);
+    if (s->c2 > 0) {
+      dcs_stream_normal(noise, ids, (uint32_t)k, d, z);
+      add(n, sqrt(s->c2), z, x);
+    }
+    if (kind == DCS_MAP_ONE_SCORE) continue;
+    if (kind == DCS_MAP_MOMENT_2)
+      dcs_posterior_noise(post, xi, ids, (uint32_t)k, z);
+    else
+      two_point_noise(post, xi, ids, (uint32_t)k, z);
+    add(n, s->b, z, x);
   }
 }

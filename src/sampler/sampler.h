@@ -1,10 +1,12 @@
 #ifndef DCS_SAMPLER_SAMPLER_H
 #define DCS_SAMPLER_SAMPLER_H
-/** One-score samplers as a table of steps.
+/** Samplers as a table of steps.
  *
  *      x' = F(x) + c z,   F(x) = x + B (m(x, sigma) - x),   z ~ N(0, I)          [theory (1)]
- *  F has the Jacobian J = (1-B) I + (B/sigma^2) C(x), symmetric positive definite for B < 1. The step's law is that of
- *  "F, then noise from level u up to sigma'", u^2 = sigma'^2 - c^2. */
+ *  for those of one score; dcs_map_kind names what others do beside it. F has the Jacobian J = (1-B) I + (B/sigma^2)
+ *  C(x), symmetric positive definite for B < 1. The step's law is that of "F, then noise from level u up to sigma'",
+ *  u^2 = sigma'^2 - c^2. With a score error every m is m + sigma^2 grad phi; the posterior moments that moment-2 and
+ *  moment-3 match stay exact. */
 #include "schedule/schedule.h"
 #include "target/target.h"
 
@@ -21,7 +23,7 @@ typedef enum {
   DCS_MAP_ONE_SCORE, /**< x' = F(x) + c z, F(x) = x + B (m - x) */
   DCS_MAP_MOMENT_2,  /**< x' = F(x) + B xi + c z, E xi = 0, xi normal with Cov xi = C(x) */
   DCS_MAP_MOMENT_3,  /**< the same in d = 1, xi on two points, with the posterior's third cumulant as well */
-  DCS_MAP_HEUN       /**< F has a second score at sigma'; c = 0; B is that of the first stage */
+  DCS_MAP_HEUN       /**< F has a second score at sigma' (sampler/map.h); c = 0; B is that of the first stage */
 } dcs_map_kind;
 
 typedef struct {
@@ -65,8 +67,13 @@ void dcs_sampler_draw(const dcs_target *target, double sigma, dcs_stream draw, c
 void dcs_sampler_draw_lanes(const dcs_target *target, const double *sigma, dcs_stream draw, const dcs_lane_ids *ids,
                             double *restrict x, double *restrict z);
 
+/** DCS_EREFUSED with the reason when the sampler cannot run on this target: moment-3 needs d = 1 (the factors of a
+ *  product are one by one within its reach, see dcs_target_parts). */
+DCS_NODISCARD dcs_status dcs_sampler_check(const dcs_target *target, const dcs_steps *steps, dcs_error *err);
+
 /** Run the sampler forward for one tile: x [d][DCS_LANES] <- X_N ~ p_N. `post` is a posterior of `target`, used as work
- *  space; z [d][DCS_LANES] is scratch. One posterior evaluation per step. */
+ *  space; z [d][DCS_LANES] is scratch; dcs_sampler_check has said yes. z of step k is `noise` at step k, xi a fork of
+ *  it. One posterior evaluation per step, two with Heun. */
 void dcs_sampler_run(const dcs_target *target, const dcs_steps *steps, dcs_posterior *post, dcs_stream draw,
                      dcs_stream noise, const dcs_lane_ids *ids, double *restrict x, double *restrict z);
 

@@ -20,10 +20,16 @@ typedef struct {
 } bench_case;
 
 static const bench_case cases[] = {
-    {3, 8, 64, 1, 0.2, false, "ddpm-posterior", 4e6},   {3, 8, 64, 1, 0.2, false, "ddim", 4e6},
-    {16, 16, 64, 1, 0.2, false, "ddpm-posterior", 1e6}, {16, 16, 64, 1, 0.2, false, "ddim", 1e6},
-    {64, 64, 64, 1, 0.2, false, "ddpm-posterior", 1e5}, {64, 64, 64, 1, 0.2, false, "ddim", 1e5},
-    {16, 16, 64, 1, 0.2, true, "ddpm-posterior", 1e7},  {16, 16, 64, 1, 0.2, true, "ddim", 1e7},
+    {3, 8, 64, 1, 0.2, false, "ddpm-posterior", 4e6},
+    {3, 8, 64, 1, 0.2, false, "ddim", 4e6},
+    {16, 16, 64, 1, 0.2, false, "ddpm-posterior", 1e6},
+    {16, 16, 64, 1, 0.2, false, "ddim", 1e6},
+    {64, 64, 64, 1, 0.2, false, "ddpm-posterior", 1e5},
+    {64, 64, 64, 1, 0.2, false, "ddim", 1e5},
+    {3, 8, 64, 1, 0.2, false, "heun", 3e6},
+    {16, 16, 64, 1, 0.2, false, "heun", 3e5},
+    {16, 16, 64, 1, 0.2, true, "ddpm-posterior", 1e7},
+    {16, 16, 64, 1, 0.2, true, "ddim", 1e7},
 };
 
 double dcs_bench_now(void)
@@ -99,7 +105,7 @@ static dcs_status measure(const bench_case *c, double seconds, double *rate, dou
   dcs_stream draw = dcs_stream_create(1, DCS_PURPOSE_DRAW, 0), noise = dcs_stream_create(1, DCS_PURPOSE_STEP, 0);
   DCS_TRY(make_target(c, &target, err));
   DCS_TRY(make_steps(c, &steps, err));
-  DCS_TRY(dcs_inverter_create(target, &inverter));
+  DCS_TRY(dcs_inverter_create(target, steps, &inverter));
   DCS_TRY(dcs_alloc(n, sizeof *x, &x));
   DCS_TRY(dcs_alloc(n, sizeof *z, &z));
   dcs_lane_ids ids = {0};
@@ -109,7 +115,7 @@ static dcs_status measure(const bench_case *c, double seconds, double *rate, dou
     for (; elapsed < seconds; elapsed = dcs_bench_now() - start, tiles++) {
       for (int l = 0; l < DCS_LANES; l++) ids.path[l] += DCS_LANES;
       if (c->forward) {
-        dcs_sampler_run(target, steps, inverter.here, draw, noise, &ids, x, z);
+        dcs_sampler_run(target, steps, dcs_inverter_posterior(&inverter), draw, noise, &ids, x, z);
       } else {
         dcs_sampler_draw(target, steps->step[steps->count - 1].sigma_next, draw, &ids, x, z);
         DCS_TRY(dcs_ratio_weights(target, steps, &inverter, noise, &ids, x, log_w, err));
@@ -122,10 +128,8 @@ static dcs_status measure(const bench_case *c, double seconds, double *rate, dou
   }
   *rate = rates[REPEATS / 2];
   bool noisy = steps->step[0].c2 > 0;
-  *flops = dcs_target_flops(target, false) * (c->forward ? 1
-                                              : noisy    ? 4
-                                                         : 3) +
-           (c->forward ? 0 : 2 * dcs_target_flops(target, true)) + (noisy ? 60 : 6) * c->d;
+  *flops = (c->forward ? 1 : 3) * dcs_map_flops(target, steps, false) + (noisy ? 60 : 6) * c->d;
+  if (!c->forward) *flops += 2 * dcs_map_flops(target, steps, true) + (noisy ? dcs_target_flops(target, false) : 0);
 done:
   dcs_free(&x);
   dcs_free(&z);
@@ -169,7 +173,8 @@ int dcs_cli_bench(int argc, char **argv)
       "cost of "
       "a path-step of every instrument.\v"
       "Counted flops are those of the algorithm with two factorisations and three (with noise: four) posterior "
-      "evaluations per step, 30 for an exponential and 60 for a normal number; components whose weight is below "
+      "evaluations per step (heun: twice as many, and Jacobians built column by column), 30 for an exponential and 60 "
+      "for a normal number; components whose weight is below "
       "rounding are skipped, so the counted rate can exceed what is executed. The peak is measured with independent "
       "multiply-adds.\n\n"
       "Example:\n  dcs bench --seconds 1\n\nExit codes: 0 ok, 1 error, 2 usage.",

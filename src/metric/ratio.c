@@ -1,7 +1,7 @@
-/** The marginal divergences of any one-score sampler in any dimension, without bias.
+/** The marginal divergences of any sampler whose step is a map and normal noise, in any dimension, without bias.
  *
  *  For x ~ q_{sigma_N} and backward paths X_N = x, X_u ~ law of X_u given X_{sigma'}, X_k = F_k^{-1}(X_u), the weight
- *      w = (p_init/q_{sigma_0})(X_0) prod_k rho_k(X_k),     rho_k = q_{sigma_k}/(det J_k q_u(F_k)),
+ *      w = (p_init/q_{sigma_0})(X_0) prod_k rho_k(X_k),     rho_k = q_{sigma_k}/(det DF_k q_u(F_k)),
  *  has E[w | x] = r(x) = p_N(x)/q_{sigma_N}(x) exactly: with p_k = r_k q_{sigma_k} the law at level k,
  *      r_{k+1}(x') = E[ r_k(X_k) rho_k(X_k) | X_{k+1} = x' ].
  *  Divergences of r come from M weights per x by metric/jackknife.h, M and the number of x from metric/ratio_design.h.
@@ -63,7 +63,10 @@ static dcs_status check_factor(const dcs_problem *problem, dcs_error *err)
 {
   int copies = 1;
   dcs_target_factor(problem->target, &copies);
-  return copies > 1 ? check(problem, err) : dcs_fail(err, DCS_EARG, "the target is not a product");
+  if (copies == 1) return dcs_fail(err, DCS_EARG, "the target is not a product");
+  if (problem->steps->error != NULL)
+    return dcs_fail(err, DCS_EARG, "the score error couples the factors of the product");
+  return check(problem, err);
 }
 
 /** The law that is measured: one factor, or the whole. */
@@ -76,9 +79,10 @@ static const dcs_target *law_of(const dcs_problem *problem, bool factor)
 static double path_flops(const dcs_problem *problem, bool factor)
 {
   const dcs_target *target = law_of(problem, factor);
-  double evaluations = is_deterministic(problem->steps) ? 3 : 4, d = dcs_target_dimension(target);
-  return problem->steps->count *
-         (evaluations * dcs_target_flops(target, false) + 2 * dcs_target_flops(target, true) + 60 * d + 100);
+  const dcs_steps *steps = problem->steps;
+  double d = dcs_target_dimension(target), below = is_deterministic(steps) ? 0 : dcs_target_flops(target, false);
+  return steps->count *
+         (3 * dcs_map_flops(target, steps, false) + below + 2 * dcs_map_flops(target, steps, true) + 60 * d + 100);
 }
 
 static double block_flops(const dcs_problem *problem, const dcs_design *design, bool factor)
@@ -106,7 +110,7 @@ static dcs_status find_wide(const dcs_problem *problem, const dcs_target *target
          sigma = problem->steps->step[problem->steps->count - 1].sigma_next;
   double s2 = 1 + 8 / d, goal = 0.5 * d * (log(s2) + 1 / s2 - 1), log_q = 0, lo = 0, hi = log(64);
   size_t tile = (size_t)dcs_target_dimension(target) * DCS_LANES;
-  dcs_posterior *post = work->inverter.here;
+  dcs_posterior *post = dcs_inverter_posterior(&work->inverter);
   dcs_stream draw = dcs_stream_create(problem->seed, DCS_PURPOSE_PROPOSAL, problem->point);
   DCS_TRY(dcs_alloc(TILES * tile, sizeof *x, &x));
   for (size_t t = 0; t < TILES; t++) {
@@ -139,7 +143,7 @@ static dcs_status work_create(const dcs_problem *problem, const dcs_target *targ
   dcs_block_work *work = NULL;
   size_t n = (size_t)dcs_target_dimension(target) * DCS_LANES;
   DCS_TRY(dcs_alloc(1, sizeof *work, &work));
-  DCS_TRY(dcs_inverter_create(target, &work->inverter));
+  DCS_TRY(dcs_inverter_create(target, problem->steps, &work->inverter));
   DCS_TRY(dcs_alloc(n, sizeof(double), &work->x));
   DCS_TRY(dcs_alloc(n, sizeof(double), &work->z));
   DCS_TRY(find_wide(problem, target, work));
@@ -170,15 +174,15 @@ static void add_start(const dcs_target *target, const dcs_steps *steps, const dc
 dcs_status dcs_ratio_weights(const dcs_target *target, const dcs_steps *steps, dcs_inverter *inverter,
                              dcs_stream bridge, const dcs_lane_ids *ids, const double *x, double *log_w, dcs_error *err)
 {
+  dcs_status st = DCS_OK;
   for (int l = 0; l < DCS_LANES; l++) log_w[l] = 0;
   dcs_inverter_place(inverter, steps->step[steps->count - 1].sigma_next, x);
-  for (int k = steps->count - 1; k >= 0; k--)
-    if (dcs_invert_step(inverter, &steps->step[k], bridge, ids, (uint32_t)k, log_w) != DCS_OK)
-      return dcs_fail(err, DCS_ENUMERIC, "ratio: the map of step %d could not be inverted", k + 1);
-  add_start(target, steps, inverter->here, log_w);
+  for (int k = steps->count - 1; k >= 0; k--) DCS_TRY(dcs_invert_step(inverter, k, bridge, ids, log_w, err));
+  add_start(target, steps, dcs_inverter_posterior(inverter), log_w);
   for (int l = 0; l < DCS_LANES; l++)
     if (!isfinite(log_w[l])) return dcs_fail(err, DCS_ENUMERIC, "ratio: a log weight is not finite");
-  return DCS_OK;
+done:
+  return st;
 }
 
 /** x [d][DCS_LANES] <- draws from g, weight[lane] <- q_{sigma_N}/g at x. */
@@ -187,7 +191,8 @@ static void draw_outer(const dcs_target *target, double sigma, dcs_stream draw, 
 {
   _Alignas(DCS_ALIGN) double coin[DCS_LANES], unused[DCS_LANES];
   double level[DCS_LANES];
-  dcs_posterior *narrow_law = work->inverter.here, *wide_law = work->inverter.spare;
+  dcs_posterior *narrow_law = dcs_inverter_posterior(&work->inverter);
+  dcs_posterior *wide_law = dcs_map_posterior(work->inverter.spare);
   dcs_stream_uniform2(draw, ids, DCS_DRAW_FREE, 0, coin, unused);
   for (int l = 0; l < DCS_LANES; l++) level[l] = coin[l] < 0.5 ? sigma : work->wide;
   dcs_sampler_draw_lanes(target, level, draw, ids, work->x, work->z);

@@ -6,11 +6,7 @@
  *      r_{k+1}(x') = E[ r_k(X_k) rho_k(X_k) | X_{k+1} = x' ].
  *  Divergences of r come from M weights per x by metric/jackknife.h, M and the number of x from metric/ratio_design.h.
  *
- *  The outer x come from g = (q_{sigma_N} + q_wide)/2 and carry the weight q_{sigma_N}/g <= 2: the divergence lives in
- *  the tails, and draws from q alone would miss it, and their error bar with it. For A = r - 1 quadratic in a normal x,
- *  E|x|^2 = d + 4 under q A^2, so q_wide is the target at the noise level that is as far from q_{sigma_N}, measured by
- *  E log q_{sigma_N}/q_wide, as a normal law is from one with 1 + 8/d times its variance (twice what that A asks for:
- *  other A have longer tails). Both densities are exact, so nothing is biased. */
+ *  The outer x and their weights come from metric/outer.h. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -18,12 +14,13 @@
 #include "base/memory.h"
 #include "metric/estimators.h"
 #include "metric/jackknife.h"
+#include "metric/outer.h"
 #include "metric/ratio.h"
 #include "metric/ratio_design.h"
 
 struct dcs_block_work {
   dcs_inverter inverter;
-  double wide;   /**< noise level of q_wide */
+  dcs_outer proposal;
   double *x, *z; /**< [d][DCS_LANES] */
   double *log_w; /**< [n_paths] one for each path */
   double *outer; /**< [n_paths] q/g of its x */
@@ -101,42 +98,6 @@ static void work_destroy(dcs_block_work **work)
   dcs_free(work);
 }
 
-/** Level of q_wide, from the same 64 draws of X_sigma for whoever asks: bisection of a monotone function. */
-static dcs_status find_wide(const dcs_problem *problem, const dcs_target *target, dcs_block_work *work)
-{
-  enum { TILES = 4, HALVINGS = 20 };
-  dcs_status st = DCS_OK;
-  double *x = NULL, d = dcs_target_dimension(target),
-         sigma = problem->steps->step[problem->steps->count - 1].sigma_next;
-  double s2 = 1 + 8 / d, goal = 0.5 * d * (log(s2) + 1 / s2 - 1), log_q = 0, lo = 0, hi = log(64);
-  size_t tile = (size_t)dcs_target_dimension(target) * DCS_LANES;
-  dcs_posterior *post = dcs_inverter_posterior(&work->inverter);
-  dcs_stream draw = dcs_stream_create(problem->seed, DCS_PURPOSE_PROPOSAL, problem->point);
-  DCS_TRY(dcs_alloc(TILES * tile, sizeof *x, &x));
-  for (size_t t = 0; t < TILES; t++) {
-    dcs_lane_ids ids = {0};
-    for (size_t l = 0; l < DCS_LANES; l++) ids.path[l] = t * DCS_LANES + l;
-    dcs_sampler_draw(target, sigma, draw, &ids, x + t * tile, work->z);
-    dcs_posterior_at(post, sigma, x + t * tile);
-    for (int l = 0; l < DCS_LANES; l++) log_q += dcs_posterior_log_q(post)[l] / (TILES * DCS_LANES);
-  }
-  for (int n = 0; n < HALVINGS; n++) {
-    double middle = 0.5 * (lo + hi), distance = log_q;
-    for (size_t t = 0; t < TILES; t++) {
-      dcs_posterior_at(post, sigma * exp(middle), x + t * tile);
-      for (int l = 0; l < DCS_LANES; l++) distance -= dcs_posterior_log_q(post)[l] / (TILES * DCS_LANES);
-    }
-    if (distance < goal)
-      lo = middle;
-    else
-      hi = middle;
-  }
-  work->wide = sigma * exp(lo);
-done:
-  dcs_free(&x);
-  return st;
-}
-
 static dcs_status work_create(const dcs_problem *problem, const dcs_target *target, dcs_block_work **out)
 {
   dcs_status st = DCS_OK;
@@ -146,7 +107,9 @@ static dcs_status work_create(const dcs_problem *problem, const dcs_target *targ
   DCS_TRY(dcs_inverter_create(target, problem->steps, &work->inverter));
   DCS_TRY(dcs_alloc(n, sizeof(double), &work->x));
   DCS_TRY(dcs_alloc(n, sizeof(double), &work->z));
-  DCS_TRY(find_wide(problem, target, work));
+  DCS_TRY(dcs_outer_create(target, problem->steps->step[problem->steps->count - 1].sigma_next,
+                           dcs_stream_create(problem->seed, DCS_PURPOSE_PROPOSAL, problem->point),
+                           dcs_inverter_posterior(&work->inverter), work->z, &work->proposal));
 done:
   if (st != DCS_OK) work_destroy(&work);
   *out = work;
@@ -185,23 +148,6 @@ done:
   return st;
 }
 
-/** x [d][DCS_LANES] <- draws from g, weight[lane] <- q_{sigma_N}/g at x. */
-static void draw_outer(const dcs_target *target, double sigma, dcs_stream draw, const dcs_lane_ids *ids,
-                       dcs_block_work *work, double *weight)
-{
-  _Alignas(DCS_ALIGN) double coin[DCS_LANES], unused[DCS_LANES];
-  double level[DCS_LANES];
-  dcs_posterior *narrow_law = dcs_inverter_posterior(&work->inverter);
-  dcs_posterior *wide_law = dcs_map_posterior(work->inverter.spare);
-  dcs_stream_uniform2(draw, ids, DCS_DRAW_FREE, 0, coin, unused);
-  for (int l = 0; l < DCS_LANES; l++) level[l] = coin[l] < 0.5 ? sigma : work->wide;
-  dcs_sampler_draw_lanes(target, level, draw, ids, work->x, work->z);
-  dcs_posterior_at(narrow_law, sigma, work->x);
-  dcs_posterior_at(wide_law, work->wide, work->x);
-  for (int l = 0; l < DCS_LANES; l++)
-    weight[l] = 2 / (1 + exp(dcs_posterior_log_q(wide_law)[l] - dcs_posterior_log_q(narrow_law)[l]));
-}
-
 /** What one outer sample adds to the sums. */
 static void add_outer(double weight, int inner, double *log_w, dcs_sums *sums)
 {
@@ -231,7 +177,6 @@ static dcs_status block(const dcs_problem *problem, const dcs_target *target, co
 {
   dcs_status st = DCS_OK;
   const dcs_steps *steps = problem->steps;
-  double sigma = steps->step[steps->count - 1].sigma_next;
   int64_t paths = design->outer * design->inner;
   dcs_stream draw = dcs_stream_create(problem->seed, DCS_PURPOSE_DRAW, problem->point);
   dcs_stream bridge = dcs_stream_create(problem->seed, DCS_PURPOSE_BRIDGE, problem->point);
@@ -245,7 +190,8 @@ static dcs_status block(const dcs_problem *problem, const dcs_target *target, co
       ids.path[l] = outer_ids.path[l] = (uint64_t)(number * design->outer + (first + l) / design->inner);
       ids.inner[l] = (uint32_t)((first + l) % design->inner);
     }
-    draw_outer(target, sigma, draw, &outer_ids, work, work->outer + first);
+    dcs_outer_draw(target, &work->proposal, draw, &outer_ids, dcs_inverter_posterior(&work->inverter),
+                   dcs_map_posterior(work->inverter.spare), work->x, work->z, work->outer + first);
     DCS_TRY(dcs_ratio_weights(target, steps, &work->inverter, bridge, &ids, work->x, work->log_w + first, err));
   }
   memset(sums, 0, sizeof *sums);

@@ -137,7 +137,7 @@ double dcs_score_error_flops(const dcs_score_error *error) { return FEATURES * (
 /** sin t_j and cos t_j, [FEATURES]. */
 static void evaluate(const dcs_score_error *error, int level, const double *x, row *sine, row *cosine)
 {
-  dcs_tile_dots(FEATURES, error->d, error->direction_t, (const row *)x, cosine);
+  dcs_tile_dots(FEATURES, NULL, error->d, error->direction, (const row *)x, cosine);
   for (int j = 0; j < FEATURES; j++) {
     double slope = error->shrink[level] * error->norm[j];
     double constant = error->phase[j] - error->shrink[level] * error->centre[j];
@@ -183,7 +183,7 @@ void dcs_score_error_apply(const dcs_score_error *error, const double *restrict 
 {
   row along[FEATURES];
   const row *c = (const row *)curvature;
-  dcs_tile_dots(FEATURES, error->d, error->direction_t, (const row *)v, along);
+  dcs_tile_dots(FEATURES, NULL, error->d, error->direction, (const row *)v, along);
   for (int j = 0; j < FEATURES; j++)
     for (int p = 0; p < DCS_VECS; p++) along[j][p] *= c[j][p];
   add_directions(error, along, (row *)out);

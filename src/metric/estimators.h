@@ -13,5 +13,8 @@ extern const dcs_estimator dcs_estimator_radial;
 extern const dcs_estimator dcs_estimator_ratio_factor;
 extern const dcs_estimator dcs_estimator_smoothness;
 extern const dcs_estimator dcs_estimator_chain, dcs_estimator_coupling;
+extern const dcs_estimator dcs_estimator_sliced;
+extern const dcs_estimator dcs_estimator_assignment;
+extern const dcs_estimator dcs_estimator_knn;
 
 #endif

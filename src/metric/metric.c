@@ -22,6 +22,9 @@ static const dcs_estimator *const estimators[] = {
     &dcs_estimator_smoothness,
     &dcs_estimator_chain,
     &dcs_estimator_coupling,
+    &dcs_estimator_sliced,
+    &dcs_estimator_assignment,
+    &dcs_estimator_knn,
 };
 
 /** Names of estimators, the preferred first. */

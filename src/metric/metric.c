@@ -70,7 +70,7 @@ static const dcs_metric metrics[] = {
     {.name = "kl_knn",
      .unit = "nat",
      .long_name = "KL(q || p) from nearest neighbours in samples: a cross-check in low dimension, biased in high",
-     .help = "any target; trust it below d = 4",
+     .help = "any target; rough: far too low where p is narrower than q, biased in d > 3",
      .source = "Wang, Kulkarni and Verdu 2009, k = 5",
      .estimators = ANY_OF("knn"),
      .quantity = "kl_knn",

@@ -158,7 +158,7 @@ static void test_grid(void **state)
   }
   assert_true(study->seed == INT64_MAX);
   assert_true(dcs_study_column(study, "k")->is_integer);
-  assert_int_equal(study->n_columns, 12); /* the ten standard ones, then rule and k; d, steps, lambda are standard */
+  assert_int_equal(study->n_columns, 13); /* the 11 standard ones, then rule and k; d, steps, lambda are standard */
   dcs_study_destroy(&study);
 }
 
@@ -276,6 +276,39 @@ static void test_identity(void **state)
   }
   dcs_study_destroy(&a);
   dcs_study_destroy(&b);
+}
+
+/** What points were called before there were score errors, quantiles, sample sizes and embeddings: it stays. */
+static void test_identity_is_kept(void **state)
+{
+  (void)state;
+  dcs_study *study = parse_text(base, 0, NULL);
+  assert_string_equal(study->point[0].canonical,
+                      "law=gaussian d=2 variance=[0.5] decay=0 mean=[0] product=0 copies=1; levels=geometric "
+                      "sigma_max=20; sampler=ddim lambda=- init=exact steps=8 delta=0.01");
+  dcs_study_destroy(&study);
+}
+
+/** Claims of a text without its points: the same claims, and nothing that a target needs. */
+static void test_claims_only(void **state)
+{
+  (void)state;
+  dcs_study *full = NULL, *claims = NULL;
+  dcs_error err = {0};
+  assert_int_equal(parse_file(source_path("tests/study/good_grid.yaml"), &full, &err), DCS_OK);
+  if (dcs_study_parse_claims("r.h5", full->canonical, strlen(full->canonical), &claims, &err) != DCS_OK)
+    fail_msg("%s", err.text);
+  assert_int_equal(claims->n_points, 0);
+  assert_int_equal(claims->n_columns, full->n_columns);
+  assert_int_equal(claims->n_claims, full->n_claims);
+  assert_true(claims->hash == full->hash);
+  for (int i = 0; i < full->n_columns; i++) {
+    assert_string_equal(claims->column[i].name, full->column[i].name);
+    assert_int_equal(claims->column[i].is_text, full->column[i].is_text);
+  }
+  for (int i = 0; i < full->n_claims; i++) assert_string_equal(claims->claim[i].name, full->claim[i].name);
+  dcs_study_destroy(&claims);
+  dcs_study_destroy(&full);
 }
 
 /** The canonical text is a study file of the same study, and its own canonical text. */
@@ -438,6 +471,9 @@ static void test_params(void **state)
                                         {"e", DCS_PARAM_WORD, "one", 0, 0, "one|two", NULL, "a word"},
                                         {"f", DCS_PARAM_INT, "", 0, 0, NULL, "1", "optional"},
                                         {"g", DCS_PARAM_INT, NULL, 0, 0, NULL, "1", "required"},
+                                        {"t", DCS_PARAM_TEXT, "some text", 0, 0, NULL, NULL, "any text"},
+                                        {"u", DCS_PARAM_TEXT, "", 0, 0, NULL, NULL, "optional text"},
+                                        {"v", DCS_PARAM_TABLE, "", 0, 0, NULL, "1", "large"},
                                         {0}};
   dcs_params p, q;
   dcs_error err = {0};
@@ -447,13 +483,27 @@ static void test_params(void **state)
   assert_string_equal(err.text, "missing key 'g' (required)");
   assert_int_equal(dcs_params_set(&p, "g", 1, 1, &seven), DCS_OK);
   assert_int_equal(dcs_params_set(&p, "h", 1, 1, &seven), DCS_EARG);
+  assert_int_equal(dcs_params_set(&p, "t", 1, 1, &seven), DCS_EARG);
+  assert_int_equal(dcs_params_set_word(&p, "g", "seven"), DCS_EARG);
   assert_int_equal(dcs_params_default(&p, &err), DCS_OK);
+  assert_string_equal(dcs_params_find(&p, "t")->word, "some text");
+  assert_int_equal(dcs_params_set_word(&p, "u", "a/b c: d"), DCS_OK);
+  double table6[] = {1, 2, 3, 4, 5, 6};
+  assert_int_equal(dcs_params_set(&p, "v", 1, 1, &seven), DCS_OK);
+  assert_int_equal(dcs_params_borrow(&p, "v", 3, 2, table6), DCS_OK);
+  assert_int_equal(dcs_params_borrow(&p, "v", 0, 2, table6), DCS_EARG);
+  assert_int_equal(dcs_params_borrow(&p, "t", 3, 2, table6), DCS_EARG);
   assert_int_equal(dcs_params_copy(&p, &q), DCS_OK);
+  assert_true(dcs_params_find(&q, "v")->values == table6 && dcs_params_find(&q, "v")->rows == 3); /* one copy for all */
+  assert_int_equal(dcs_params_set(&q, "v", 1, 1, &seven), DCS_OK); /* gives back what it borrowed */
+  assert_true(dcs_params_real(&q, "v") == 7 && table6[0] == 1);
   dcs_params_destroy(&p);
   assert_true(dcs_params_real(&q, "a") == 2.5 && dcs_params_flag(&q, "c") && dcs_params_int(&q, "g") == 7);
   const dcs_param *b = dcs_params_find(&q, "b");
   assert_true(b->rows == 2 && b->cols == 1 && b->values[0] == 1.0 && b->values[1] == 2.5);
   assert_string_equal(dcs_params_find(&q, "e")->word, "one");
+  assert_string_equal(dcs_params_find(&q, "t")->word, "some text");
+  assert_string_equal(dcs_params_find(&q, "u")->word, "a/b c: d");
   assert_int_equal(dcs_params_set_word(&q, "e", "two"), DCS_OK);
   assert_string_equal(dcs_params_find(&q, "e")->word, "two");
   assert_false(dcs_params_is_set(&q, "f"));
@@ -469,6 +519,8 @@ int main(void)
                                      cmocka_unit_test(test_claims),
                                      cmocka_unit_test(test_axis_of_one_target),
                                      cmocka_unit_test(test_identity),
+                                     cmocka_unit_test(test_identity_is_kept),
+                                     cmocka_unit_test(test_claims_only),
                                      cmocka_unit_test(test_numbers_and_defaults),
                                      cmocka_unit_test(test_round_trip),
                                      cmocka_unit_test(test_override),

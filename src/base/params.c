@@ -19,10 +19,17 @@ dcs_status dcs_params_create(const dcs_param_def *table, dcs_params *out)
   return DCS_OK;
 }
 
+static void drop_values(dcs_param *param)
+{
+  if (!param->is_borrowed) dcs_free(&param->values);
+  param->values = NULL;
+  param->is_borrowed = false;
+}
+
 void dcs_params_destroy(dcs_params *params)
 {
   for (int i = 0; i < params->count; i++) {
-    dcs_free(&params->param[i].values);
+    drop_values(&params->param[i]);
     dcs_free(&params->param[i].word);
   }
   dcs_free(&params->param);
@@ -37,7 +44,7 @@ static dcs_status store_values(dcs_param *param, int rows, int cols, const doubl
   dcs_status st = dcs_alloc(count, sizeof *copy, &copy);
   if (st != DCS_OK) return st;
   memcpy(copy, values, count * sizeof *copy);
-  dcs_free(&param->values);
+  drop_values(param);
   param->values = copy;
   param->rows = rows;
   param->cols = cols;
@@ -66,9 +73,10 @@ dcs_status dcs_params_copy(const dcs_params *from, dcs_params *out)
   for (int i = 0; i < from->count; i++) {
     const dcs_param *source = &from->param[i];
     out->param[i] = *source;
-    out->param[i].values = NULL;
     out->param[i].word = NULL;
-    if (source->values != NULL) DCS_TRY(store_values(&out->param[i], source->rows, source->cols, source->values));
+    if (!source->is_borrowed) out->param[i].values = NULL;
+    if (!source->is_borrowed && source->values != NULL)
+      DCS_TRY(store_values(&out->param[i], source->rows, source->cols, source->values));
     if (source->word != NULL) DCS_TRY(store_word(&out->param[i], source->word));
   }
 done:
@@ -89,16 +97,34 @@ const dcs_param *dcs_params_find(const dcs_params *params, const char *key)
   return i < 0 ? NULL : &params->param[i];
 }
 
+static bool has_word(const dcs_param *param)
+{
+  return param->def->type == DCS_PARAM_WORD || param->def->type == DCS_PARAM_TEXT;
+}
+
 dcs_status dcs_params_set(dcs_params *params, const char *key, int rows, int cols, const double *values)
 {
   int i = find_index(params, key);
-  return i < 0 ? DCS_EARG : store_values(&params->param[i], rows, cols, values);
+  return i < 0 || has_word(&params->param[i]) ? DCS_EARG : store_values(&params->param[i], rows, cols, values);
 }
 
 dcs_status dcs_params_set_word(dcs_params *params, const char *key, const char *word)
 {
   int i = find_index(params, key);
-  return i < 0 ? DCS_EARG : store_word(&params->param[i], word);
+  return i < 0 || !has_word(&params->param[i]) ? DCS_EARG : store_word(&params->param[i], word);
+}
+
+dcs_status dcs_params_borrow(dcs_params *params, const char *key, int rows, int cols, double *values)
+{
+  int i = find_index(params, key);
+  if (i < 0 || has_word(&params->param[i]) || rows < 1 || cols < 1) return DCS_EARG;
+  dcs_param *param = &params->param[i];
+  drop_values(param);
+  param->values = values;
+  param->is_borrowed = param->is_set = true;
+  param->rows = rows;
+  param->cols = cols;
+  return DCS_OK;
 }
 
 /** Numbers of a default text, "3", "true" or "[0.4, 0.6]", as one column. */
@@ -108,7 +134,7 @@ static dcs_status parse_fallback(dcs_param *param, dcs_error *err)
   double values[MOST];
   int rows = 0;
   const char *text = param->def->fallback;
-  if (param->def->type == DCS_PARAM_WORD) return store_word(param, text);
+  if (has_word(param)) return store_word(param, text);
   if (param->def->type == DCS_PARAM_BOOL) {
     values[0] = strcmp(text, "true") == 0;
     return store_values(param, 1, 1, values);

@@ -32,8 +32,9 @@ typedef struct {
   bool is_set;    /**< false: optional and absent */
   int line;       /**< line in the study file, 0 when defaulted */
   int rows, cols; /**< 1, 1 for scalars */
-  double *values; /**< [rows][cols]; BOOL is 0 or 1; owned */
-  char *word;     /**< DCS_PARAM_WORD, DCS_PARAM_TEXT; owned */
+  double *values; /**< [rows][cols]; BOOL is 0 or 1; owned unless is_borrowed */
+  bool is_borrowed;
+  char *word; /**< DCS_PARAM_WORD, DCS_PARAM_TEXT; owned */
 } dcs_param;
 
 typedef struct {
@@ -43,15 +44,19 @@ typedef struct {
 
 /** Allocate with every entry unset. */
 DCS_NODISCARD dcs_status dcs_params_create(const dcs_param_def *table, dcs_params *out);
+/** Borrowed values are borrowed by the copy too. */
 DCS_NODISCARD dcs_status dcs_params_copy(const dcs_params *from, dcs_params *out);
 void dcs_params_destroy(dcs_params *params);
 
 /** Entry with that key, NULL when the table has none. */
 const dcs_param *dcs_params_find(const dcs_params *params, const char *key);
 
-/** Set one entry from numbers (copied) or from a word. DCS_EARG when the key is unknown. For study and for tests. */
+/** Set one entry from numbers (copied) or from a word or text (copied). DCS_EARG when the key is unknown or the
+ *  entry is not of that kind. For study and for tests. */
 DCS_NODISCARD dcs_status dcs_params_set(dcs_params *params, const char *key, int rows, int cols, const double *values);
 DCS_NODISCARD dcs_status dcs_params_set_word(dcs_params *params, const char *key, const char *word);
+/** The same without a copy, for large tables: `values` stay the caller's and outlive `params` and all copies of it. */
+DCS_NODISCARD dcs_status dcs_params_borrow(dcs_params *params, const char *key, int rows, int cols, double *values);
 
 /** Fill every unset entry that has a default. DCS_EUSAGE names a required key that is missing. */
 DCS_NODISCARD dcs_status dcs_params_default(dcs_params *params, dcs_error *err);

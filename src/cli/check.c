@@ -66,7 +66,7 @@ static dcs_status study_load(const options *o, const dcs_result *result, dcs_stu
   char *text = NULL;
   size_t n_text = 0;
   if (o->study == NULL)
-    return dcs_study_parse(o->path, result->canonical, strlen(result->canonical), 0, NULL, study, err);
+    return dcs_study_parse_claims(o->path, result->canonical, strlen(result->canonical), study, err);
   DCS_TRY(dcs_study_read(o->study, &text, &n_text, err));
   DCS_TRY(dcs_study_parse(o->study, text, n_text, 0, NULL, study, err));
   if (strcmp((*study)->name, result->study) != 0) /* the seed may differ: claims do not depend on it */

@@ -13,7 +13,19 @@
 #include "run/provenance.h"
 #include "run/signals.h"
 
-/** Rank 0 reads the file; every rank parses the same bytes. Collective. */
+/** Of all points. */
+static uint64_t digest_points(const dcs_study *study)
+{
+  uint64_t link[2] = {0};
+  for (int64_t p = 0; p < study->n_points; p++) {
+    link[1] = study->point[p].hash;
+    link[0] = dcs_hash_bytes(link, sizeof link);
+  }
+  return link[0];
+}
+
+/** Rank 0 reads the file; every rank parses the same bytes. Data files that it names are read by every rank: they have
+ *  to be the same everywhere. Collective. */
 static dcs_status share_study(MPI_Comm comm, const dcs_run_options *options, dcs_study **study, dcs_error *err)
 {
   dcs_status st = DCS_OK;
@@ -30,6 +42,13 @@ static dcs_status share_study(MPI_Comm comm, const dcs_run_options *options, dcs
   DCS_TRY(dcs_agree(comm, st, err));
   MPI_Bcast(text, bytes, MPI_CHAR, 0, comm);
   st = dcs_study_parse(options->study, text, (size_t)bytes, options->n_set, options->set, study, err);
+  DCS_TRY(dcs_agree(comm, st, err));
+  uint64_t mine = digest_points(*study), first = mine;
+  MPI_Bcast(&first, 1, MPI_UINT64_T, 0, comm);
+  if (mine != first)
+    st = dcs_fail(err, DCS_EMISMATCH,
+                  "%s: rank %d sees other points than rank 0: are its data files the same on every host?",
+                  options->study, rank);
   DCS_TRY(dcs_agree(comm, st, err));
 done:
   dcs_free(&text);

@@ -34,6 +34,14 @@ static dcs_status finish(FILE *out, char **text)
   return DCS_ENOMEM;
 }
 
+static bool is_named(const dcs_params *params, const dcs_param *param)
+{
+  const dcs_param_def *table = params->param[0].def;
+  const char *key = param->def->key, *seeded = dcs_spec_seed_of(table, key);
+  if (param->def->type == DCS_PARAM_TEXT) return false;
+  return seeded != NULL ? dcs_params_is_set(params, seeded) : param->is_set || !dcs_spec_is_seeded(table, key);
+}
+
 dcs_status dcs_canonical_params(const char *key, const char *name, const dcs_params *params, char **text)
 {
   size_t n = 0;
@@ -43,6 +51,7 @@ dcs_status dcs_canonical_params(const char *key, const char *name, const dcs_par
   fprintf(out, "%s=%s", key, name);
   for (int i = 0; i < params->count; i++) {
     const dcs_param *param = &params->param[i];
+    if (!is_named(params, param)) continue;
     fprintf(out, " %s=", param->def->key);
     if (!param->is_set)
       fputc('-', out);

@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "study/points.h"
 
-enum { TARGET, D, COPIES, SAMPLER, LAMBDA, SCHEDULE, SIGMA_MAX, STEPS, DELTA, INIT, N_STANDARD };
+enum { TARGET, D, COPIES, SAMPLER, LAMBDA, SCHEDULE, SIGMA_MAX, STEPS, DELTA, INIT, SCORE_ERROR, N_STANDARD };
 
 /** The coordinates that every study has. */
 static const dcs_column standard[N_STANDARD] = {
@@ -23,6 +23,9 @@ static const dcs_column standard[N_STANDARD] = {
                .unit = "data units squared",
                .long_name = "variance of the noise left on the data at the end"},
     [INIT] = {.name = "init", .long_name = "law the sampler starts from", .is_text = true},
+    [SCORE_ERROR] = {.name = "score_error",
+                     .unit = "1/data units",
+                     .long_name = "root mean square error of the sampler's score at every level; 0: it is exact"},
 };
 
 static const char *standard_text(const dcs_point *point, const dcs_origin *origin, int which)
@@ -53,6 +56,8 @@ static double standard_number(const dcs_point *point, const dcs_origin *origin, 
     return origin->sigma_max;
   case STEPS:
     return point->steps;
+  case SCORE_ERROR:
+    return point->score_error;
   default:
     return origin->delta;
   }

@@ -71,7 +71,8 @@ done:
 /** Coordinates and metrics are neighbours in a result file: NAME, NAME_se, ... */
 static dcs_status check_axis_name(const dcs_node *node, dcs_error *err)
 {
-  static const char *const taken[] = {"point", "status", "reason", "hash", "wall_s", "levels"};
+  static const char *const taken[] = {"point",   "point_hash", "status", "reason",     "hash", "wall_s",
+                                      "records", "config",     "levels", "provenance", "fits", "claims"};
   const char *name = node->key;
   bool good = isalpha((unsigned char)name[0]) && strlen(name) <= 32;
   for (const char *p = name; *p != '\0'; p++) good = good && (isalnum((unsigned char)*p) || *p == '_');

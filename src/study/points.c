@@ -1,6 +1,8 @@
 #include "study/points.h"
 
 #include <float.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +20,7 @@ typedef struct {
   uint32_t mask;
 } source;
 
-enum { SAMPLER, LAMBDA, STEPS, DELTA, INIT, N_SOURCES };
+enum { SAMPLER, LAMBDA, STEPS, DELTA, INIT, SCORE_ERROR, SCORE_ERROR_SEED, QUANTILE, SAMPLES, N_SOURCES };
 
 typedef struct {
   double sigma_max, delta; /**< of the levels really used */
@@ -60,13 +62,27 @@ static dcs_status open_targets(builder *b, dcs_node *root, dcs_error *err)
 
 static dcs_status open_sources(builder *b, dcs_node *root, dcs_error *err)
 {
-  static const char *const keys[N_SOURCES] = {"sampler", "lambda", "steps", "delta", "init"};
+  static const struct {
+    const char *key, *help; /* what the axis of that name is, when it is no standard column */
+  } keys[N_SOURCES] = {[SAMPLER] = {"sampler", NULL},
+                       [LAMBDA] = {"lambda", NULL},
+                       [STEPS] = {"steps", NULL},
+                       [DELTA] = {"delta", NULL},
+                       [INIT] = {"init", NULL},
+                       [SCORE_ERROR] = {"score_error", NULL},
+                       [SCORE_ERROR_SEED] = {"score_error_seed", "seed of the error field of the score"},
+                       [QUANTILE] = {"quantile", "quantile of the smoothness over X"},
+                       [SAMPLES] = {"samples", "particles in each cloud of the metrics that compare samples"}};
   for (int i = 0; i < N_SOURCES; i++) {
     source *s = &b->source[i];
-    *s = (source){.key = keys[i], .node = dcs_node_find(root, keys[i]), .axis = dcs_grid_find(b->grid, keys[i])};
+    const char *key = keys[i].key;
+    *s = (source){.key = key, .node = dcs_node_find(root, key), .axis = dcs_grid_find(b->grid, key)};
     if (s->node != NULL && s->axis >= 0)
       return dcs_node_fail(s->node, err, "'%s' is given here and as a grid axis; remove one", s->key);
-    if (s->axis >= 0) s->mask = 1U << b->grid->axis[s->axis].dimension;
+    if (s->axis >= 0) {
+      s->mask = 1U << b->grid->axis[s->axis].dimension;
+      b->grid->axis[s->axis].help = keys[i].help;
+    }
     if (s->node == NULL) continue;
     dcs_status st = dcs_grid_refer(b->grid, s->node, &s->mask, err);
     if (st != DCS_OK) return st;
@@ -133,17 +149,52 @@ static dcs_status measure_levels(builder *b, const int *index, const dcs_variant
   return DCS_OK;
 }
 
+/** Score error, and the settings of single metrics. */
+static dcs_status read_settings(builder *b, const int *index, dcs_point *point, dcs_origin *origin, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  const dcs_node *value = NULL;
+  double number = 0;
+  origin->mask |= b->source[SCORE_ERROR].mask | b->source[QUANTILE].mask | b->source[SAMPLES].mask;
+  DCS_TRY(take(b, SCORE_ERROR, index, &value, err));
+  DCS_TRY(dcs_schema_real(value, "score_error", 0.0, 1e9, &point->score_error, err));
+  if (point->score_error > 0) {
+    origin->mask |= b->source[SCORE_ERROR_SEED].mask;
+    DCS_TRY(take(b, SCORE_ERROR_SEED, index, &value, err));
+    DCS_TRY(dcs_schema_integer(value, "score_error_seed", 0.0, INT_MAX, &number, err));
+    point->score_error_seed = (uint64_t)number;
+  }
+  DCS_TRY(take(b, QUANTILE, index, &value, err));
+  DCS_TRY(dcs_schema_real(value, "quantile", 0.0, 1.0, &point->quantile, err));
+  if (point->quantile == 0 || point->quantile == 1)
+    DCS_TRY(dcs_node_fail(value, err, "quantile: %s is no quantile: give one between 0 and 1", value->text));
+  DCS_TRY(take(b, SAMPLES, index, &value, err));
+  DCS_TRY(dcs_schema_integer(value, "samples", 2.0, 100000.0, &number, err));
+  point->samples = (int)number;
+done:
+  return st;
+}
+
+/** What was not in a study when earlier ones ran is named only where it is not the default: they keep their identity.
+ */
 static dcs_status name_physics(const char *target, const char *schedule, dcs_point *point)
 {
   static const char *const init[] = {"exact", "prior", "mean"};
   char lambda[32] = "-", delta[32] = "-";
   if (!isnan(point->lambda)) snprintf(lambda, sizeof lambda, "%.17g", point->lambda);
   if (!isnan(point->delta)) snprintf(delta, sizeof delta, "%.17g", point->delta);
-  size_t room = strlen(target) + strlen(schedule) + strlen(point->sampler->name) + 160;
+  size_t room = strlen(target) + strlen(schedule) + strlen(point->sampler->name) + 320;
   dcs_status st = dcs_alloc(room, 1, &point->canonical);
   if (st != DCS_OK) return st;
   int n = snprintf(point->canonical, room, "%s; %s; sampler=%s lambda=%s init=%s steps=%d delta=%s", target, schedule,
                    point->sampler->name, lambda, init[point->init], point->steps, delta);
+  if (point->score_error > 0)
+    n += snprintf(point->canonical + n, room - (size_t)n, " score_error=%.17g score_error_seed=%" PRIu64,
+                  point->score_error, point->score_error_seed);
+  if (point->quantile != DCS_QUANTILE_DEFAULT)
+    n += snprintf(point->canonical + n, room - (size_t)n, " quantile=%.17g", point->quantile);
+  if (point->samples != DCS_SAMPLES_DEFAULT)
+    n += snprintf(point->canonical + n, room - (size_t)n, " samples=%d", point->samples);
   point->hash = dcs_hash_bytes(point->canonical, (size_t)n);
   return DCS_OK;
 }
@@ -183,6 +234,7 @@ static dcs_status build_point(builder *b, const int *index, dcs_point *point, dc
     DCS_TRY(take(b, DELTA, index, &value, err));
     DCS_TRY(dcs_schema_real(value, "delta", DBL_MIN, DBL_MAX, &point->delta, err));
   }
+  DCS_TRY(read_settings(b, index, point, origin, err));
   DCS_TRY(measure_levels(b, index, variant, point, origin, err));
   DCS_TRY(name_physics(target_canonical, variant->canonical, point));
 done:

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "study/nearest.h"
+#include "study/points_file.h"
 #include "study/schema.h"
 #include "study/word.h"
 
@@ -36,21 +37,100 @@ static dcs_status find_subject(const dcs_spec *spec, const dcs_node *word, subje
   return DCS_OK;
 }
 
+/** The table's row of that key, NULL when it has none. */
+static const dcs_param_def *find_row(const dcs_param_def *table, const char *key)
+{
+  while (table->key != NULL && strcmp(table->key, key) != 0) table++;
+  return table->key != NULL ? table : NULL;
+}
+
+/** KEY_seed for a key KEY, in a buffer that has room for the keys of every table. */
+enum { KEY_ROOM = 64 };
+static const char *seed_key(const char *key, char *out)
+{
+  snprintf(out, KEY_ROOM, "%.50s_seed", key);
+  return out;
+}
+
+bool dcs_spec_is_seeded(const dcs_param_def *table, const char *key)
+{
+  char seed[KEY_ROOM];
+  const dcs_param_def *def = find_row(table, key);
+  return def != NULL && def->type == DCS_PARAM_INT && def->fallback != NULL && *def->fallback == '\0' &&
+         find_row(table, seed_key(key, seed)) != NULL;
+}
+
+const char *dcs_spec_seed_of(const dcs_param_def *table, const char *key)
+{
+  char seed[KEY_ROOM];
+  for (const dcs_param_def *def = table; def->key != NULL; def++)
+    if (dcs_spec_is_seeded(table, def->key) && strcmp(seed_key(def->key, seed), key) == 0) return def->key;
+  return NULL;
+}
+
+static bool is_seeded_anywhere(const char *key)
+{
+  for (int i = 0; dcs_law_at(i) != NULL; i++)
+    if (dcs_spec_is_seeded(dcs_law_params(dcs_law_at(i)), key)) return true;
+  return false;
+}
+
+/** Write K: {d: D, seed: S} as K: D, K_seed: S, so that from here on both are parameters like any other. */
+static dcs_status expand_seeded(dcs_node *target, size_t i, dcs_error *err)
+{
+  static const dcs_schema_key keys[] = {{"d", DCS_NODE_SCALAR, true}, {"seed", DCS_NODE_SCALAR, false}, {0}};
+  dcs_status st = DCS_OK;
+  char name[KEY_ROOM];
+  dcs_node map = target->child[i];
+  DCS_TRY(dcs_schema_check(&map, map.key, keys, err));
+  dcs_node *d = dcs_node_find(&map, "d"), *seed = dcs_node_find(&map, "seed");
+  if (seed != NULL) {
+    const dcs_node *other = dcs_node_find(target, seed_key(map.key, name));
+    if (other != NULL) DCS_TRY(dcs_node_fail(seed, err, "seed: there is '%s' on line %d too", name, other->line));
+    dcs_free(&seed->key);
+    DCS_TRY(dcs_strdup(name, &seed->key));
+    dcs_node moved = *seed;
+    *seed = dcs_node_empty(DCS_NODE_SCALAR, &map);
+    DCS_TRY(dcs_node_append(target, &moved));
+  }
+  dcs_free(&d->key);
+  target->child[i] = *d;
+  target->child[i].key = map.key;
+  map.key = NULL;
+  *d = dcs_node_empty(DCS_NODE_SCALAR, &map);
+  dcs_node_destroy(&map);
+done:
+  return st;
+}
+
+/** Defaults of a law or rule that is fixed go into the tree; the seed of what is not there would say nothing. */
+static dcs_status fill_defaults(dcs_node *node, const subject *about, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  for (const dcs_param_def *def = about->params; st == DCS_OK && def->key != NULL; def++) {
+    const char *seeded = dcs_spec_seed_of(about->params, def->key);
+    if (def->fallback == NULL || *def->fallback == '\0') continue;
+    if (seeded == NULL || dcs_node_find(node, seeded) != NULL) st = dcs_node_fill(node, def->key, def->fallback, err);
+  }
+  return st;
+}
+
 dcs_status dcs_spec_open(dcs_grid *grid, dcs_node *node, bool is_target, dcs_spec *spec, dcs_error *err)
 {
   *spec = (dcs_spec){.node = node, .is_target = is_target};
   const char *what = is_target ? "a target" : "the schedule";
   dcs_status st = dcs_schema_kind(node, what, DCS_NODE_MAP, err);
   if (st != DCS_OK) return st;
+  if (dcs_node_find(node, subject_key(spec)) == NULL)
+    return dcs_node_fail(node, err, "missing key '%s' in %s", subject_key(spec), what);
+  for (size_t i = 0; is_target && st == DCS_OK && i < node->count; i++)
+    if (node->child[i].kind == DCS_NODE_MAP && is_seeded_anywhere(node->child[i].key)) st = expand_seeded(node, i, err);
+  if (st == DCS_OK) st = dcs_grid_refer(grid, node, &spec->mask, err);
   const dcs_node *word = dcs_node_find(node, subject_key(spec));
-  if (word == NULL) return dcs_node_fail(node, err, "missing key '%s' in %s", subject_key(spec), what);
-  st = dcs_grid_refer(grid, node, &spec->mask, err);
   if (st != DCS_OK || word->kind != DCS_NODE_SCALAR || word->text[0] == '$') return st;
   subject about;
   st = find_subject(spec, word, &about, err);
-  for (const dcs_param_def *def = about.params; st == DCS_OK && def->key != NULL; def++)
-    if (def->fallback != NULL && *def->fallback != '\0') st = dcs_node_fill(node, def->key, def->fallback, err);
-  return st;
+  return st != DCS_OK ? st : fill_defaults(node, &about, err);
 }
 
 void dcs_spec_close(dcs_spec *spec) { dcs_free(&spec->slot); }
@@ -130,6 +210,11 @@ static dcs_status read_param(const place *at, const dcs_node *node, dcs_param *p
   case DCS_PARAM_TABLE:
     st = read_list(at, node, param, err);
     break;
+  case DCS_PARAM_TEXT:
+    st = dcs_schema_kind(scalar, def->key, DCS_NODE_SCALAR, err);
+    if (st == DCS_OK && scalar->text[0] == '\0') st = dcs_node_fail(node, err, "%s: an empty text", def->key);
+    if (st == DCS_OK) st = dcs_strdup(scalar->text, &param->word);
+    break;
   case DCS_PARAM_WORD:
     st = dcs_schema_word(scalar, def->key, def->choices, &word, err);
     if (st == DCS_OK) st = dcs_strdup(scalar->text, &param->word);
@@ -166,6 +251,12 @@ static dcs_status read_params(const dcs_spec *spec, const place *at, const subje
     dcs_status st = read_param(at, node, &params->param[k], err);
     if (st != DCS_OK) return st;
   }
+  for (int k = 0; k < params->count; k++) {
+    const char *key = params->param[k].def->key, *seeded = dcs_spec_seed_of(about->params, key);
+    if (seeded != NULL && params->param[k].is_set && !dcs_params_is_set(params, seeded))
+      return dcs_node_fail(dcs_node_find(spec->node, key), err, "%s: there is no '%s' that it is the seed of", key,
+                           seeded);
+  }
   dcs_status st = dcs_params_default(params, err);
   return st == DCS_EUSAGE ? dcs_node_locate(spec->node, st, err) : st;
 }
@@ -197,6 +288,7 @@ static dcs_status build(dcs_spec *spec, const place *at, dcs_study *study, dcs_v
   DCS_TRY(dcs_params_create(about.params, params));
   study->n_shared++;
   DCS_TRY(read_params(spec, at, &about, params, err));
+  if (spec->is_target) DCS_TRY(dcs_points_file_fill(spec->node, study, params, err));
   fresh.law = about.law;
   fresh.rule = about.rule;
   fresh.params = *params;

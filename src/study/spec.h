@@ -36,8 +36,15 @@ DCS_NODISCARD dcs_status dcs_spec_variant(dcs_spec *spec, dcs_grid *grid, const 
                                           dcs_variants *variants, const dcs_variant **out, dcs_error *err);
 void dcs_variants_destroy(dcs_variants *variants);
 
+/** Is `key` an optional whole number of the table with a seed KEY_seed beside it? A target may write such a pair as
+ *  KEY: {d: 64, seed: 3}. */
+bool dcs_spec_is_seeded(const dcs_param_def *table, const char *key);
+/** The key that `key` is the seed of in this sense; NULL when it is none. */
+const char *dcs_spec_seed_of(const dcs_param_def *table, const char *key);
+
 /** One line for a parameter set: "d=8 variance=0.25 ...", table order, %.17g, "-" for what is not set. Lists of more
- *  than 32 numbers are named by shape and hash. *out is owned by the caller. canonical.c */
+ *  than 32 numbers are named by shape and hash; texts are left out, and so are optional seeded numbers that are not
+ *  set, with their seed: a point is what it was before its law could take them. *out is owned by the caller. canonical.c */
 DCS_NODISCARD dcs_status dcs_canonical_params(const char *key, const char *name, const dcs_params *params, char **out);
 /** The tree as YAML, one top-level key per line. canonical.c */
 DCS_NODISCARD dcs_status dcs_canonical_study(const dcs_node *root, char **out);

@@ -6,18 +6,34 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "sampler/score_error.h"
 #include "study/nearest.h"
 #include "study/points.h"
 #include "study/schema.h"
 #include "study/spec.h"
 
-static const dcs_schema_key study_keys[] = {
-    {"study", DCS_NODE_SCALAR, true},    {"source", DCS_NODE_SCALAR, false}, {"seed", DCS_NODE_SCALAR, false},
-    {"target", DCS_NODE_MAP, false},     {"targets", DCS_NODE_MAP, false},   {"schedule", DCS_NODE_MAP, true},
-    {"sampler", DCS_NODE_SCALAR, false}, {"lambda", DCS_NODE_SCALAR, false}, {"steps", DCS_NODE_SCALAR, false},
-    {"delta", DCS_NODE_SCALAR, false},   {"init", DCS_NODE_SCALAR, false},   {"grid", DCS_NODE_MAP, false},
-    {"zip", DCS_NODE_LIST, false},       {"exclude", DCS_NODE_LIST, false},  {"metrics", DCS_NODE_LIST, false},
-    {"stop", DCS_NODE_MAP, false},       {"claims", DCS_NODE_LIST, false},   {0}};
+static const dcs_schema_key study_keys[] = {{"study", DCS_NODE_SCALAR, true},
+                                            {"source", DCS_NODE_SCALAR, false},
+                                            {"seed", DCS_NODE_SCALAR, false},
+                                            {"target", DCS_NODE_MAP, false},
+                                            {"targets", DCS_NODE_MAP, false},
+                                            {"schedule", DCS_NODE_MAP, true},
+                                            {"sampler", DCS_NODE_SCALAR, false},
+                                            {"lambda", DCS_NODE_SCALAR, false},
+                                            {"steps", DCS_NODE_SCALAR, false},
+                                            {"delta", DCS_NODE_SCALAR, false},
+                                            {"init", DCS_NODE_SCALAR, false},
+                                            {"score_error", DCS_NODE_SCALAR, false},
+                                            {"score_error_seed", DCS_NODE_SCALAR, false},
+                                            {"quantile", DCS_NODE_SCALAR, false},
+                                            {"samples", DCS_NODE_SCALAR, false},
+                                            {"grid", DCS_NODE_MAP, false},
+                                            {"zip", DCS_NODE_LIST, false},
+                                            {"exclude", DCS_NODE_LIST, false},
+                                            {"metrics", DCS_NODE_LIST, false},
+                                            {"stop", DCS_NODE_MAP, false},
+                                            {"claims", DCS_NODE_LIST, false},
+                                            {0}};
 
 static const dcs_schema_key stop_keys[] = {
     {"rel_error", DCS_NODE_SCALAR, false}, {"max_paths", DCS_NODE_SCALAR, false}, {0}};
@@ -34,9 +50,12 @@ static bool is_axis(const dcs_node *root, const char *key)
 /** Defaults become part of the tree, so that the canonical study shows them. After this the root does not change. */
 static dcs_status fill_defaults(dcs_node *root, dcs_error *err)
 {
+  static const char *const sources[][2] = {
+      {"init", "exact"}, {"score_error", "0"}, {"score_error_seed", "1"}, {"quantile", "0.99"}, {"samples", "2000"}};
   dcs_status st = DCS_OK;
   DCS_TRY(dcs_node_fill(root, "seed", "1", err));
-  if (!is_axis(root, "init")) DCS_TRY(dcs_node_fill(root, "init", "exact", err));
+  for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+    if (!is_axis(root, sources[i][0])) DCS_TRY(dcs_node_fill(root, sources[i][0], sources[i][1], err));
   DCS_TRY(dcs_node_fill(root, "metrics", "[kl]", err));
   DCS_TRY(dcs_node_fill(root, "stop", "{}", err));
   dcs_node *stop = dcs_node_find(root, "stop");
@@ -47,10 +66,25 @@ done:
   return st;
 }
 
+static bool has_metric(const dcs_study *study, const dcs_metric *metric)
+{
+  for (int k = 0; k < study->n_metrics; k++)
+    if (study->metric[k] == metric) return true;
+  return false;
+}
+
+static bool lists_metric(const dcs_node *list, const char *name)
+{
+  for (size_t i = 0; i < list->count; i++)
+    if (list->child[i].kind == DCS_NODE_SCALAR && strcmp(list->child[i].text, name) == 0) return true;
+  return false;
+}
+
+/** A companion comes right after its metric unless the list has a place for it. */
 static dcs_status read_metrics(const dcs_node *list, dcs_study *study, dcs_error *err)
 {
   if (list->count == 0) return dcs_node_fail(list, err, "metrics: an empty list");
-  dcs_status st = dcs_alloc(list->count, sizeof *study->metric, &study->metric);
+  dcs_status st = dcs_alloc(2 * list->count, sizeof *study->metric, &study->metric);
   if (st != DCS_OK) return st;
   for (size_t i = 0; i < list->count; i++) {
     const dcs_node *node = &list->child[i];
@@ -63,9 +97,10 @@ static dcs_status read_metrics(const dcs_node *list, dcs_study *study, dcs_error
       return dcs_node_fail(node, err, "metrics: unknown metric '%s'; nearest valid name: '%s'", node->text,
                            nearest.name);
     }
-    for (int k = 0; k < study->n_metrics; k++)
-      if (study->metric[k] == metric) return dcs_node_fail(node, err, "metrics: '%s' is repeated", node->text);
+    if (has_metric(study, metric)) return dcs_node_fail(node, err, "metrics: '%s' is repeated", node->text);
     study->metric[study->n_metrics++] = metric;
+    if (metric->companion != NULL && !lists_metric(list, metric->companion))
+      study->metric[study->n_metrics++] = dcs_metric_find(metric->companion);
   }
   return DCS_OK;
 }
@@ -91,8 +126,8 @@ done:
   return st;
 }
 
-dcs_status dcs_study_parse(const char *path, const char *text, size_t n_text, int n_set, const char *const *set,
-                           dcs_study **out, dcs_error *err)
+static dcs_status parse(const char *path, const char *text, size_t n_text, int n_set, const char *const *set,
+                        bool with_points, dcs_study **out, dcs_error *err)
 {
   dcs_status st = DCS_OK;
   dcs_node root = {0};
@@ -110,7 +145,7 @@ dcs_status dcs_study_parse(const char *path, const char *text, size_t n_text, in
   DCS_TRY(fill_defaults(&root, err));
   DCS_TRY(read_head(&root, study, err));
   DCS_TRY(dcs_grid_read(&root, &grid, err));
-  DCS_TRY(dcs_points_create(&root, &grid, study, &origin, err));
+  if (with_points) DCS_TRY(dcs_points_create(&root, &grid, study, &origin, err));
   DCS_TRY(dcs_columns_create(&grid, origin, study));
   DCS_TRY(dcs_claims_create(&root, study, err));
   DCS_TRY(dcs_canonical_study(&root, &study->canonical));
@@ -122,6 +157,17 @@ done:
   dcs_study_destroy(&study);
   dcs_node_destroy(&root);
   return st;
+}
+
+dcs_status dcs_study_parse(const char *path, const char *text, size_t n_text, int n_set, const char *const *set,
+                           dcs_study **out, dcs_error *err)
+{
+  return parse(path, text, n_text, n_set, set, true, out, err);
+}
+
+dcs_status dcs_study_parse_claims(const char *path, const char *text, size_t n_text, dcs_study **out, dcs_error *err)
+{
+  return parse(path, text, n_text, 0, NULL, false, out, err);
 }
 
 static void destroy_claim(dcs_claim *claim)
@@ -158,6 +204,12 @@ void dcs_study_destroy(dcs_study **address)
   }
   for (int64_t i = 0; i < study->n_points; i++) dcs_free(&study->point[i].canonical);
   for (int i = 0; i < study->n_shared; i++) dcs_params_destroy(&study->shared[i]);
+  for (int i = 0; i < study->n_clouds; i++) {
+    dcs_free(&study->cloud[i].path);
+    dcs_free(&study->cloud[i].dataset);
+    dcs_free(&study->cloud[i].values);
+  }
+  dcs_free(&study->cloud);
   dcs_free(&study->claim);
   dcs_free(&study->column);
   dcs_free(&study->point);
@@ -199,6 +251,15 @@ const dcs_column *dcs_study_column(const dcs_study *study, const char *name)
   return NULL;
 }
 
+static dcs_status create_score_error(const dcs_point *point, dcs_problem *problem, dcs_error *why)
+{
+  if (point->score_error == 0) return DCS_OK;
+  dcs_status st = dcs_score_error_create(problem->target, point->score_error, point->score_error_seed,
+                                         problem->steps->count + 1, problem->schedule->sigma, &problem->steps->error);
+  if (st == DCS_OK) return st;
+  return dcs_fail(why, st, "score_error: no error of this size for this target: %s", dcs_status_text(st));
+}
+
 dcs_status dcs_study_problem(const dcs_study *study, int64_t number, dcs_problem **out, dcs_error *err)
 {
   dcs_status st = DCS_OK;
@@ -211,11 +272,12 @@ dcs_status dcs_study_problem(const dcs_study *study, int64_t number, dcs_problem
   DCS_TRY(dcs_alloc(1, sizeof *problem, &problem));
   problem->seed = study->seed;
   problem->point = point->hash;
-  problem->quantile = DCS_QUANTILE_DEFAULT;
-  problem->samples = DCS_SAMPLES_DEFAULT;
+  problem->quantile = point->quantile;
+  problem->samples = point->samples;
   DCS_TRY(dcs_target_create(point->law, &point->target, &problem->target, &why));
   DCS_TRY(dcs_schedule_create(point->rule, &point->schedule, point->steps, point->delta, &problem->schedule, &why));
   DCS_TRY(dcs_steps_create(point->sampler, point->lambda, point->init, problem->schedule, &problem->steps));
+  DCS_TRY(create_score_error(point, problem, &why));
   *out = problem;
   problem = NULL;
 done:

@@ -7,7 +7,7 @@
 #include "metric/metric.h"
 
 /** One coordinate of the point dimension: the standard ones (target, d, copies, sampler, lambda, schedule, sigma_max,
- *  steps, delta, init) and then every other grid axis by its own name. */
+ *  steps, delta, init, score_error) and then every other grid axis by its own name. */
 typedef struct {
   char *name;
   const char *unit, *long_name;
@@ -28,8 +28,19 @@ typedef struct {
   double lambda; /**< NAN when the sampler takes none */
   dcs_init init;
   int steps;
-  double delta; /**< NAN when the rule fixes its own */
+  double delta;              /**< NAN when the rule fixes its own */
+  double score_error;        /**< E|s^ - s|^2 = score_error^2 at every level, 1/data units; 0: the score is exact */
+  uint64_t score_error_seed; /**< of the error field; 0 when there is none */
+  double quantile;           /**< of the smoothness over X */
+  int samples;               /**< particles in each cloud of the metrics that compare samples */
 } dcs_point;
+
+/** A point cloud from a data set of an HDF5 file. */
+typedef struct {
+  char *path, *dataset;
+  int rows, cols;
+  double *values; /**< [rows][cols] */
+} dcs_cloud;
 
 typedef enum { DCS_CLAIM_EXPONENT, DCS_CLAIM_BOUNDED, DCS_CLAIM_BELOW } dcs_claim_kind;
 
@@ -70,7 +81,9 @@ typedef struct {
   int64_t n_points;
   int n_shared;
   dcs_params *shared; /**< the distinct parameter sets: points share them */
-  dcs_point *point;   /**< grid in row-major order of the axes as written; duplicates (same hash) dropped */
+  int n_clouds;
+  dcs_cloud *cloud; /**< what parameter sets borrow their points from */
+  dcs_point *point; /**< grid in row-major order of the axes as written; duplicates (same hash) dropped */
   int n_columns;
   dcs_column *column;
   int n_claims;
@@ -80,6 +93,10 @@ typedef struct {
 /** Parse and validate. `path` is used in messages; `set` are "key=value" overrides with dotted keys. */
 DCS_NODISCARD dcs_status dcs_study_parse(const char *path, const char *text, size_t n_text, int n_set,
                                          const char *const *set, dcs_study **out, dcs_error *err);
+/** The same, but only as far as claims go: no points (n_points = 0), so that nothing a target refers to has to be there.
+ *  For texts that have been a study before, such as the one stored in a result file. */
+DCS_NODISCARD dcs_status dcs_study_parse_claims(const char *path, const char *text, size_t n_text, dcs_study **out,
+                                                dcs_error *err);
 /** Read the bytes of a file (at most 16 MiB). DCS_EIO / DCS_EUSAGE with a message. *text is owned by the caller. */
 DCS_NODISCARD dcs_status dcs_study_read(const char *path, char **text, size_t *n_text, dcs_error *err);
 void dcs_study_destroy(dcs_study **study);

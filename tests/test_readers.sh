@@ -13,23 +13,28 @@ targets:
 schedule: {levels: geometric, sigma_max: 20}
 delta: 1.0e-2
 grid: {target: [normal, two], sampler: [ddim, ddpm-posterior], steps: [32, 64]}
-metrics: [kl, w2]
+metrics: [kl, w2, mmse]
 stop: {rel_error: 0.2, max_paths: 1.0e5}
 EOF
-rm -rf readers.h5 readers.h5.journal readers.csv
+rm -rf readers.h5 readers.h5.journal readers.csv levels.csv
 status=0
 "$dcs" run readers.yaml -o readers.h5 -q 2> readers.log || status=$?
 [[ $status == 4 ]] || { echo "dcs run: exit $status, expected 4 (w2 is refused on a mixture)"; exit 1; }
 "$dcs" export readers.h5 --csv -o readers.csv
+"$dcs" export readers.h5 --levels -o levels.csv
 
 h5dump -d /sampler readers.h5 > readers.txt
 grep -q '"ddpm-posterior"' readers.txt
+h5dump -A -d /levels/mmse_se readers.h5 > readers.txt
+grep -q '"data units squared"' readers.txt
 echo "h5dump: ok"
 if command -v ncdump > /dev/null; then
   ncdump -v sampler,kl_method readers.h5 > readers.txt
   grep -q '"ddpm-posterior"' readers.txt
   ncdump -v /config/text readers.h5 > readers.txt
   grep -q 'study: readers' readers.txt
+  ncdump -h readers.h5 > readers.txt
+  grep -q 'double mmse(level) ;' readers.txt
   echo "ncdump: ok"
 else
   echo "ncdump: skipped, not installed"
@@ -38,9 +43,13 @@ fi
 # One process for each reader: their HDF5 libraries do not always tolerate each other.
 compare='
 import csv, math, sys
-rows = list(csv.DictReader(open("readers.csv")))
-def check(column):
-    for name in ("kl", "kl_se", "w2", "steps", "sampler", "target", "kl_method", "reason"):
+def check(column, level_column):
+    table("readers.csv", ("kl", "kl_se", "w2", "steps", "sampler", "target", "kl_method", "reason"), column)
+    table("levels.csv", ("mmse", "mmse_se", "mmse_bias", "mmse_n"), level_column)
+def table(path, names, column):
+    rows = list(csv.DictReader(open(path)))
+    for name in names:
+        assert len(column(name)) == len(rows) > 0, (name, len(rows))
         for row, value in zip(rows, column(name)):
             value = value.decode() if isinstance(value, bytes) else value
             if isinstance(value, str):
@@ -62,6 +71,6 @@ check($3)"
   done
   echo "$1: skipped, python modules $2 not installed"
 }
-reader h5py h5py 'lambda name, f=h5py.File("readers.h5"): f[name][:]'
-reader "xarray, netcdf4" "xarray, netCDF4" 'lambda name, d=xarray.open_dataset("readers.h5", engine="netcdf4"): d[name].values'
-reader "xarray, h5netcdf" "xarray, h5netcdf" 'lambda name, d=xarray.open_dataset("readers.h5", engine="h5netcdf"): d[name].values'
+reader h5py h5py 'lambda name, f=h5py.File("readers.h5"): f[name][:], lambda name, f=h5py.File("readers.h5"): f["levels"][name][:]'
+reader "xarray, netcdf4" "xarray, netCDF4" 'lambda name, d=xarray.open_dataset("readers.h5", engine="netcdf4"): d[name].values, lambda name, d=xarray.open_dataset("readers.h5", engine="netcdf4", group="levels"): d[name].values'
+reader "xarray, h5netcdf" "xarray, h5netcdf" 'lambda name, d=xarray.open_dataset("readers.h5", engine="h5netcdf"): d[name].values, lambda name, d=xarray.open_dataset("readers.h5", engine="h5netcdf", group="levels"): d[name].values'

@@ -17,6 +17,9 @@
 
 #include <cmocka.h>
 
+#include <hdf5.h>
+
+#include "archive/print.h"
 #include "archive/result.h"
 
 static char *copy(const char *text)
@@ -69,6 +72,17 @@ static void make_metric(dcs_result_metric *m, const char *name, int64_t n)
   }
 }
 
+/** Values at the levels of every kind: measured, exact, missing, bias unknown. */
+static void make_profile(dcs_result_metric *m, int64_t n_levels)
+{
+  m->profile = zeros(n_levels, sizeof *m->profile);
+  for (int64_t k = 0; k < n_levels; k++) {
+    double x = (double)(k + 1);
+    m->profile[k] = k % 3 == 2 ? (dcs_estimate){NAN, NAN, NAN, 0}
+                               : (dcs_estimate){1 / x, k % 2 == 0 ? 0 : 0.1 / x, k % 4 == 1 ? INFINITY : 0, 100 * k};
+  }
+}
+
 /** A result with every kind of content; n_points and n_records may be 0. */
 static dcs_result *make_result(int64_t n, int64_t n_records)
 {
@@ -107,6 +121,7 @@ static dcs_result *make_result(int64_t n, int64_t n_records)
   r->metric = zeros(2, sizeof *r->metric);
   make_metric(&r->metric[0], "kl", n);
   make_metric(&r->metric[1], "kl_path", n);
+  make_profile(&r->metric[1], r->level_first[n]);
   for (int64_t k = 0; k < n_records; k++) {
     dcs_record record = {.point = 7, .estimator = 9, .block = k, .outer = 64, .inner = 8, .wall_s = 1e-3 * (double)k};
     record.sums.n = 64;
@@ -168,6 +183,8 @@ static void assert_same_result(const dcs_result *a, const dcs_result *b, bool pr
     assert_string_equal(p->source, q->source);
     assert_same_bits(p->estimate, q->estimate, n, sizeof *p->estimate);
     assert_same_texts(p->method, q->method, n);
+    assert_true((p->profile == NULL) == (q->profile == NULL));
+    if (p->profile != NULL) assert_same_bits(p->profile, q->profile, a->level_first[n], sizeof *p->profile);
   }
   assert_int_equal(a->records.count, b->records.count);
   for (int64_t k = 0; k < a->records.count; k++) {
@@ -271,6 +288,8 @@ static void test_digest(void **state)
                    (char *)&r->status[5],
                    r->reason[1],
                    (char *)&r->level[2],
+                   (char *)&r->metric[1].profile[1],
+                   (char *)&r->metric[1].profile[0].n,
                    (char *)&r->records.record[3].sums.m2[DCS_SUMS_MAX - 1],
                    (char *)&r->seed,
                    (char *)&r->study_hash};
@@ -335,6 +354,76 @@ static void test_flipped_data_without_tail(void **state)
   }
   assert_true(tried >= 20); /* one chunk for each data set at least */
   dcs_free(&bytes);
+  dcs_result_destroy(&r);
+}
+
+/** A file whose values at the levels were changed or taken away by another tool (which drops the checksum behind it). */
+static void test_profile_damage(void **state)
+{
+  (void)state;
+  static const char *const names[] = {"kl_path", "kl_path_se", "kl_path_bias", "kl_path_n"};
+  size_t n;
+  dcs_result *r = make_result(6, 4), *back = NULL;
+  dcs_error err = {""};
+  assert_int_equal(dcs_result_write("profile.h5", r, &err), DCS_OK);
+  char *bytes = slurp("profile.h5", &n);
+  for (int taken = 0; taken <= 4; taken++) { /* data set `taken`, or all four */
+    spill("profile.h5", bytes, n - 24);
+    hid_t file = H5Fopen("profile.h5", H5F_ACC_RDWR, H5P_DEFAULT), levels = H5Gopen2(file, "levels", H5P_DEFAULT);
+    for (int i = 0; i < 4; i++)
+      if (taken == 4 || i == taken) assert_true(H5Ldelete(levels, names[i], H5P_DEFAULT) >= 0);
+    H5Gclose(levels);
+    H5Fclose(file);
+    assert_int_equal(dcs_result_read("profile.h5", &back, &err), DCS_ECORRUPT);
+    assert_null(back);
+    const char *what = taken == 0 || taken == 4 ? "data digest differs" : names[taken];
+    if (strstr(err.text, what) == NULL) fail_msg("expected %s\n  got %s", what, err.text);
+  }
+  spill("profile.h5", bytes, n - 24);
+  hid_t file = H5Fopen("profile.h5", H5F_ACC_RDWR, H5P_DEFAULT);
+  hid_t data = H5Dopen2(file, "/levels/kl_path_n", H5P_DEFAULT);
+  int64_t count[7] = {-1};
+  assert_int_equal(r->level_first[6], 7);
+  assert_true(H5Dwrite(data, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, count) >= 0);
+  H5Dclose(data);
+  H5Fclose(file);
+  assert_int_equal(dcs_result_read("profile.h5", &back, &err), DCS_ECORRUPT);
+  assert_string_equal(err.text, "profile.h5: kl_path_n: a negative number of samples");
+  dcs_free(&bytes);
+  dcs_result_destroy(&r);
+}
+
+/** The table of levels: one line for each level of each point, and numbers that read back as the same doubles. */
+static void test_print_levels(void **state)
+{
+  (void)state;
+  dcs_result *r = make_result(6, 0);
+  char *text = NULL, *rest = NULL;
+  size_t n = 0;
+  FILE *out = open_memstream(&text, &n);
+  assert_non_null(out);
+  dcs_print_levels(r, out);
+  assert_int_equal(fclose(out), 0);
+  char *line = strtok_r(text, "\n", &rest);
+  assert_string_equal(line, "point,point_hash,level,sigma,kl_path,kl_path_se,kl_path_bias,kl_path_n");
+  for (int64_t p = 0; p < 6; p++)
+    for (int64_t k = r->level_first[p]; k < r->level_first[p + 1]; k++) {
+      long long point, level, count;
+      unsigned long long hash;
+      double x[4];
+      const dcs_estimate *e = &r->metric[1].profile[k];
+      line = strtok_r(NULL, "\n", &rest);
+      assert_non_null(line);
+      assert_int_equal(
+          sscanf(line, "%lld,%llx,%lld,%lf,%lf,%lf,%lf,%lld", &point, &hash, &level, x, x + 1, x + 2, x + 3, &count),
+          8);
+      assert_true(point == p && hash == r->hash[p] && level == k - r->level_first[p] && x[0] == r->level[k]);
+      assert_true(count == e->n &&
+                  (isnan(e->value) ? isnan(x[1]) && isnan(x[2]) && isnan(x[3])
+                                   : x[1] == e->value && x[2] == e->std_error && x[3] == e->bias_bound));
+    }
+  assert_null(strtok_r(NULL, "\n", &rest));
+  free(text);
   dcs_result_destroy(&r);
 }
 
@@ -486,6 +575,8 @@ int main(void)
       cmocka_unit_test(test_find),
       cmocka_unit_test(test_digest),
       cmocka_unit_test(test_same_bytes),
+      cmocka_unit_test(test_profile_damage),
+      cmocka_unit_test(test_print_levels),
       cmocka_unit_test(test_flipped_bits),
       cmocka_unit_test(test_flipped_data_without_tail),
       cmocka_unit_test(test_truncated),
@@ -495,8 +586,8 @@ int main(void)
       cmocka_unit_test(test_tables),
   };
   int failed = cmocka_run_group_tests_name("result", tests, NULL, NULL);
-  static const char *const made[] = {"round.h5", "nan.h5",  "same_a.h5", "same_b.h5", "flip.h5",
-                                     "cut.h5",   "text.h5", "full.h5",   "table.h5"};
+  static const char *const made[] = {"round.h5", "nan.h5",  "same_a.h5", "same_b.h5",  "flip.h5",
+                                     "cut.h5",   "text.h5", "full.h5",   "profile.h5", "table.h5"};
   for (size_t i = 0; i < sizeof made / sizeof *made; i++) unlink(made[i]);
   if (chdir("/") != 0 || rmdir(directory) != 0) perror(directory);
   return failed;

@@ -35,15 +35,17 @@ static const char study_text[] =
 
 enum { N_POINTS = 8, GMM = 4 /* first point of the mixture; w2 has no instrument there */ };
 
-static dcs_study *parse(void)
+static dcs_study *parse_with(int n_set, const char *const *set)
 {
   dcs_study *study = NULL;
   dcs_error err = {{0}};
-  if (dcs_study_parse("test.yaml", study_text, sizeof study_text - 1, 0, NULL, &study, &err) != DCS_OK)
+  if (dcs_study_parse("test.yaml", study_text, sizeof study_text - 1, n_set, set, &study, &err) != DCS_OK)
     fail_msg("%s", err.text);
   assert_int_equal(study->n_points, N_POINTS);
   return study;
 }
+
+static dcs_study *parse(void) { return parse_with(0, NULL); }
 
 static dcs_tasks *tasks_of(const dcs_study *study, const dcs_records *old)
 {
@@ -273,6 +275,90 @@ static void test_refused_metric_leaves_the_others(void **state)
   dcs_study_destroy(&study);
 }
 
+/** A point that cannot be built has no levels; a metric with a profile has a value for every level of the
+ *  others, if its method gives one. */
+static void test_profiles_are_aligned_with_levels(void **state)
+{
+  (void)state;
+  const char *set[] = {"metrics=[mmse]", "grid.score_error=[0, 1.0e9]", "grid.steps=[16]"};
+  dcs_study *study = parse_with(3, set);
+  const dcs_records none = {0};
+  dcs_tasks *tasks = tasks_of(study, &none);
+  play(tasks, in_order, NULL);
+  dcs_result *result = result_of(tasks);
+  const dcs_result_metric *mmse = &result->metric[0];
+  assert_non_null(mmse->profile);
+  for (int64_t p = 0; p < N_POINTS; p++) {
+    const dcs_estimate *profile = mmse->profile + result->level_first[p];
+    int64_t n = result->level_first[p + 1] - result->level_first[p];
+    const dcs_estimator *by = dcs_estimator_find(mmse->method[p]);
+    bool measured = by != NULL && by->profile != NULL;
+    if (measured) assert_int_equal(n, 17);
+    assert_true(n == 17 || (n == 0 && result->status[p] == DCS_POINT_REFUSED));
+    for (int64_t k = 0; k < n; k++) assert_true(isfinite(profile[k].value) == measured);
+    if (!measured) continue;
+    double last = mmse->estimate[p].value; /* the metric is that of the last level, to rounding */
+    assert_true(fabs(profile[16].value - last) <= 1e-12 * last);
+  }
+  dcs_result_destroy(&result);
+  dcs_tasks_destroy(&tasks);
+  dcs_study_destroy(&study);
+}
+
+/** Every level has the samples of its own blocks: block b of the final phase belongs to level b % (steps + 1). */
+static void check_levels_have_their_blocks(const dcs_study *study, const dcs_estimator *estimator)
+{
+  const dcs_records none = {0};
+  dcs_tasks *tasks = tasks_of(study, &none);
+  play(tasks, in_order, NULL);
+  dcs_result *result = result_of(tasks);
+  uint64_t id = dcs_hash_bytes(estimator->name, strlen(estimator->name));
+  for (int64_t p = 0; p < N_POINTS; p++) {
+    int64_t n[33] = {0}, levels = result->level_first[p + 1] - result->level_first[p];
+    if (strcmp(result->metric[0].method[p], estimator->name) != 0) continue;
+    assert_true(levels <= 33);
+    for (int64_t i = 0; i < result->records.count; i++) { /* sorted: a later phase comes after an earlier one */
+      const dcs_record *record = &result->records.record[i];
+      if (record->point != result->hash[p] || record->estimator != id) continue;
+      if (record->block == 0) memset(n, 0, sizeof n);
+      n[record->block % levels] += record->sums.n;
+    }
+    for (int64_t k = 0; k < levels; k++) {
+      assert_true(n[k] > 0);
+      assert_int_equal(result->metric[0].profile[result->level_first[p] + k].n, n[k]);
+    }
+  }
+  dcs_result_destroy(&result);
+  dcs_tasks_destroy(&tasks);
+}
+
+/** Blocks in groups: the order of arrival, what survived of an earlier run, and batches across groups change nothing. */
+static void test_groups(void **state)
+{
+  (void)state;
+  const dcs_estimator *estimator = dcs_estimator_find("mmse");
+  if (estimator == NULL || estimator->groups == NULL) skip();
+  const char *set[] = {"metrics=[mmse, kl]", "stop.rel_error=0.02"};
+  dcs_study *study = parse_with(2, set);
+  check_levels_have_their_blocks(study, estimator);
+  dcs_records all = {0};
+  const dcs_records none = {0};
+  uint64_t expected = straight(study, &all);
+  for (unsigned seed = 1; seed <= 3; seed++)
+    assert_true(run_with(study, &none, (behaviour){.batch = 7, .random = seed, .fail_from = -1}, NULL) == expected);
+  for (unsigned keep = 0; keep <= 4; keep++) { /* quarters that are kept */
+    dcs_records old = {0};
+    for (int64_t i = 0; i < all.count; i++)
+      if ((unsigned)(i * 2654435761u >> 7) % 4 < keep) assert_int_equal(dcs_records_add(&old, &all.record[i]), DCS_OK);
+    int64_t computed = 0;
+    assert_true(run_with(study, &old, (behaviour){.batch = 5, .random = keep, .fail_from = -1}, &computed) == expected);
+    assert_int_equal(computed, all.count - old.count);
+    dcs_records_destroy(&old);
+  }
+  dcs_records_destroy(&all);
+  dcs_study_destroy(&study);
+}
+
 static void test_most_work_first(void **state)
 {
   (void)state;
@@ -363,6 +449,8 @@ int main(void)
       cmocka_unit_test(test_two_results_of_one_block_are_an_error),
       cmocka_unit_test(test_lowest_failed_block_is_reported),
       cmocka_unit_test(test_refused_metric_leaves_the_others),
+      cmocka_unit_test(test_profiles_are_aligned_with_levels),
+      cmocka_unit_test(test_groups),
       cmocka_unit_test(test_most_work_first),
       cmocka_unit_test(test_nobody_asked),
       cmocka_unit_test(test_queue),

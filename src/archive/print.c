@@ -33,6 +33,14 @@ static void csv_number(FILE *out, double x)
   }
 }
 
+static void csv_estimate(FILE *out, const dcs_estimate *e)
+{
+  csv_number(out, e->value);
+  csv_number(out, e->std_error);
+  csv_number(out, e->bias_bound);
+  fprintf(out, ",%" PRId64, e->n);
+}
+
 void dcs_print_csv(const dcs_result *r, FILE *out)
 {
   static const char *const suffix[] = {"", "_se", "_bias", "_n", "_method"};
@@ -56,17 +64,32 @@ void dcs_print_csv(const dcs_result *r, FILE *out)
       csv_text(out, r->column[i].text[p]);
     }
     for (int i = 0; i < r->n_metrics; i++) {
-      const dcs_estimate *e = &r->metric[i].estimate[p];
-      csv_number(out, e->value);
-      csv_number(out, e->std_error);
-      csv_number(out, e->bias_bound);
-      fprintf(out, ",%" PRId64 ",", e->n);
+      csv_estimate(out, &r->metric[i].estimate[p]);
+      fputc(',', out);
       csv_text(out, r->metric[i].method[p]);
     }
     fprintf(out, ",%s,", dcs_point_status_word(r->status[p]));
     csv_text(out, r->reason[p]);
     fputc('\n', out);
   }
+}
+
+void dcs_print_levels(const dcs_result *r, FILE *out)
+{
+  fputs("point,point_hash,level,sigma", out);
+  for (int i = 0; i < r->n_metrics; i++) {
+    const char *name = r->metric[i].name;
+    if (r->metric[i].profile != NULL) fprintf(out, ",%s,%s_se,%s_bias,%s_n", name, name, name, name);
+  }
+  fputc('\n', out);
+  for (int64_t p = 0; p < r->n_points; p++)
+    for (int64_t k = r->level_first[p]; k < r->level_first[p + 1]; k++) {
+      fprintf(out, "%" PRId64 ",%016" PRIx64 ",%" PRId64, p, r->hash[p], k - r->level_first[p]);
+      csv_number(out, r->level[k]);
+      for (int i = 0; i < r->n_metrics; i++)
+        if (r->metric[i].profile != NULL) csv_estimate(out, &r->metric[i].profile[k]);
+      fputc('\n', out);
+    }
 }
 
 static void json_text(FILE *out, const char *text)

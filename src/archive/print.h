@@ -11,6 +11,10 @@ const char *dcs_point_status_word(int status);
 /** One header line, one line per point, quoted as in RFC 4180 (lines end in a newline). Missing is nan. */
 void dcs_print_csv(const dcs_result *result, FILE *out);
 
+/** The values at the noise levels, one line for each level of each point: point (row number in the table of points, from
+ *  0), point_hash, level (0: sigma_max), sigma, then NAME, NAME_se, NAME_bias, NAME_n of every metric with a profile. */
+void dcs_print_levels(const dcs_result *result, FILE *out);
+
 /** One object: study, its columns and metrics with units, and `points`, an array of objects. Missing and infinite
  *  numbers are null. `metric` restricts the metrics to one; NULL: all. */
 void dcs_print_json(const dcs_result *result, const char *metric, FILE *out);

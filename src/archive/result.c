@@ -27,6 +27,7 @@ static void metric_destroy(dcs_result_metric *metric, int64_t n_points)
   dcs_free(&metric->long_name);
   dcs_free(&metric->source);
   dcs_free(&metric->estimate);
+  dcs_free(&metric->profile);
   free_texts(n_points, &metric->method);
 }
 
@@ -92,6 +93,7 @@ uint64_t dcs_result_digest(const dcs_result *r)
     digest_text(&digest, m->source);
     digest_add(&digest, m->estimate, n * sizeof *m->estimate);
     digest_texts(&digest, m->method, r->n_points);
+    if (m->profile != NULL) digest_add(&digest, m->profile, (size_t)n_levels * sizeof *m->profile);
   }
   digest_add(&digest, r->status, n * sizeof *r->status);
   digest_texts(&digest, r->reason, r->n_points);

@@ -22,6 +22,9 @@ typedef struct {
   char *unit, *long_name, *source;
   dcs_estimate *estimate; /**< [n_points]; value NAN where missing */
   char **method;          /**< [n_points]: estimator name, "" where missing; entries owned */
+  dcs_estimate
+      *profile; /**< aligned with dcs_result.level: the values at each level, NAN where the method has none; NULL
+                             for metrics without a profile */
 } dcs_result_metric;
 
 typedef struct {

@@ -71,7 +71,8 @@ done:
   return st;
 }
 
-static dcs_status get_metric(dcs_h5 *h5, dcs_result *r, const char *name)
+/** NAME, NAME_se, NAME_bias and NAME_n, [rows]. */
+static dcs_status get_estimates(dcs_h5 *h5, hid_t where, const char *name, int64_t rows, dcs_estimate **out)
 {
   dcs_status st = DCS_OK;
   static const char *const suffix[3] = {"", "_se", "_bias"};
@@ -79,29 +80,39 @@ static dcs_status get_metric(dcs_h5 *h5, dcs_result *r, const char *name)
   int64_t *count = NULL;
   size_t n_name = strlen(name) + 8;
   char *full = NULL;
-  dcs_result_metric *m = &r->metric[r->n_metrics++];
-  if (dcs_strdup(name, &m->name) != DCS_OK || dcs_alloc(n_name, 1, &full) != DCS_OK ||
-      dcs_alloc((size_t)r->n_points, sizeof *m->estimate, &m->estimate) != DCS_OK) {
-    DCS_TRY(no_memory(h5));
-  }
-  DCS_TRY(dcs_h5_get_attribute(h5, h5->file, name, "units", &m->unit));
-  DCS_TRY(dcs_h5_get_attribute(h5, h5->file, name, "long_name", &m->long_name));
-  DCS_TRY(dcs_h5_get_attribute(h5, h5->file, name, "source", &m->source));
+  if (dcs_alloc(n_name, 1, &full) != DCS_OK) DCS_TRY(no_memory(h5));
   for (int i = 0; i < 3; i++) {
     snprintf(full, n_name, "%s%s", name, suffix[i]);
-    DCS_TRY(dcs_h5_get(h5, h5->file, full, DCS_H5_F64, 0, r->n_points, 0, &number[i]));
+    DCS_TRY(dcs_h5_get(h5, where, full, DCS_H5_F64, 0, rows, 0, &number[i]));
   }
   snprintf(full, n_name, "%s_n", name);
-  DCS_TRY(dcs_h5_get(h5, h5->file, full, DCS_H5_I64, 0, r->n_points, 0, &count));
-  for (int64_t i = 0; i < r->n_points; i++) {
+  DCS_TRY(dcs_h5_get(h5, where, full, DCS_H5_I64, 0, rows, 0, &count));
+  if (dcs_alloc((size_t)rows, sizeof **out, out) != DCS_OK) DCS_TRY(no_memory(h5));
+  for (int64_t i = 0; i < rows; i++) {
     if (count[i] < 0) DCS_TRY(corrupt(h5, full, "a negative number of samples"));
-    m->estimate[i] = (dcs_estimate){number[0][i], number[1][i], number[2][i], count[i]};
+    (*out)[i] = (dcs_estimate){number[0][i], number[1][i], number[2][i], count[i]};
   }
-  snprintf(full, n_name, "%s_method", name);
-  DCS_TRY(dcs_h5_get_text(h5, h5->file, full, r->n_points, &m->method));
 done:
   for (int i = 0; i < 3; i++) dcs_free(&number[i]);
   dcs_free(&count);
+  dcs_free(&full);
+  return st;
+}
+
+static dcs_status get_metric(dcs_h5 *h5, dcs_result *r, const char *name)
+{
+  dcs_status st = DCS_OK;
+  size_t n_name = strlen(name) + 8;
+  char *full = NULL;
+  dcs_result_metric *m = &r->metric[r->n_metrics++];
+  if (dcs_strdup(name, &m->name) != DCS_OK || dcs_alloc(n_name, 1, &full) != DCS_OK) DCS_TRY(no_memory(h5));
+  DCS_TRY(dcs_h5_get_attribute(h5, h5->file, name, "units", &m->unit));
+  DCS_TRY(dcs_h5_get_attribute(h5, h5->file, name, "long_name", &m->long_name));
+  DCS_TRY(dcs_h5_get_attribute(h5, h5->file, name, "source", &m->source));
+  DCS_TRY(get_estimates(h5, h5->file, name, r->n_points, &m->estimate));
+  snprintf(full, n_name, "%s_method", name);
+  DCS_TRY(dcs_h5_get_text(h5, h5->file, full, r->n_points, &m->method));
+done:
   dcs_free(&full);
   return st;
 }
@@ -168,6 +179,10 @@ static dcs_status get_levels(dcs_h5 *h5, dcs_result *r)
   for (int64_t i = 0; i < n_levels; i++) {
     if (!(r->level[i] >= 0 && isfinite(r->level[i])))
       DCS_TRY(corrupt(h5, "level", "a level is not a finite number >= 0"));
+  }
+  for (int i = 0; i < r->n_metrics; i++) {
+    dcs_result_metric *m = &r->metric[i];
+    if (H5Lexists(group, m->name, H5P_DEFAULT) > 0) DCS_TRY(get_estimates(h5, group, m->name, n_levels, &m->profile));
   }
 done:
   dcs_h5_release(group);

@@ -11,7 +11,9 @@ static const char conventions[] =
     "|E[NAME] - truth| (inf: unknown); NAME_n counts independent samples (0: exact); NAME_method is the estimator; a "
     "missing value is NaN, status and reason say why. Divergences are in nat, noise levels in data units. Noise levels "
     "of "
-    "point i: /levels/level[level_first[i] .. level_first[i+1]). /provenance is not data: data_digest leaves it out.";
+    "point i: /levels/level[level_first[i] .. level_first[i+1]), and beside them in /levels the metrics measured level "
+    "by "
+    "level. /provenance is not data: data_digest leaves it out.";
 
 /** Integer columns are stored as such unless a value (NaN: does not apply) is no integer. */
 static bool all_integers(const dcs_column *column, int64_t n)
@@ -52,58 +54,71 @@ static dcs_status put_column(dcs_h5 *h5, const dcs_result *r, const dcs_column *
   return st != DCS_OK ? st : dcs_h5_put_attribute(h5, h5->file, column->name, "role", DCS_ROLE_COLUMN);
 }
 
-/** Data set NAME + suffix of a metric. */
-static dcs_h5_var metric_var(const dcs_result *r, const dcs_result_metric *metric, const char *name, dcs_h5_kind kind,
-                             const void *data, const char *unit, const char *long_name)
-{
-  return (dcs_h5_var){.name = name,
-                      .kind = kind,
-                      .rows = r->n_points,
-                      .data = data,
-                      .dim = {"/point"},
-                      .unit = unit,
-                      .long_name = long_name,
-                      .source = metric->source};
-}
-
-static dcs_status put_metric(dcs_h5 *h5, const dcs_result *r, const dcs_result_metric *m)
+/** NAME, NAME_se, NAME_bias and NAME_n of a metric: values over the points, or over the levels. */
+static dcs_status put_estimates(dcs_h5 *h5, hid_t where, const dcs_result_metric *m, const char *long_name,
+                                int64_t rows, const char *dim, const dcs_estimate *estimate)
 {
   dcs_status st = DCS_OK;
-  size_t n = (size_t)r->n_points;
+  size_t n = (size_t)rows, n_name = strlen(m->name) + 8;
   double *number = NULL;
   int64_t *count = NULL;
   char *name = NULL;
-  dcs_h5_var var;
-  size_t n_name = strlen(m->name) + 8;
   if (dcs_alloc(3 * n, sizeof *number, &number) != DCS_OK || dcs_alloc(n, sizeof *count, &count) != DCS_OK ||
       dcs_alloc(n_name, 1, &name) != DCS_OK) {
     DCS_TRY(dcs_fail(h5->err, DCS_ENOMEM, "%s: no memory for '%s'", h5->path, m->name));
   }
   for (size_t i = 0; i < n; i++) {
-    number[i] = m->estimate[i].value;
-    number[n + i] = m->estimate[i].std_error;
-    number[2 * n + i] = m->estimate[i].bias_bound;
-    count[i] = m->estimate[i].n;
+    number[i] = estimate[i].value;
+    number[n + i] = estimate[i].std_error;
+    number[2 * n + i] = estimate[i].bias_bound;
+    count[i] = estimate[i].n;
   }
-  var = metric_var(r, m, m->name, DCS_H5_F64, number, m->unit, m->long_name);
-  DCS_TRY(dcs_h5_put(h5, h5->file, &var));
-  DCS_TRY(dcs_h5_put_attribute(h5, h5->file, m->name, "role", DCS_ROLE_METRIC));
-  snprintf(name, n_name, "%s_se", m->name);
-  var = metric_var(r, m, name, DCS_H5_F64, number + n, m->unit, "standard error; 0: exact");
-  DCS_TRY(dcs_h5_put(h5, h5->file, &var));
-  snprintf(name, n_name, "%s_bias", m->name);
-  var = metric_var(r, m, name, DCS_H5_F64, number + 2 * n, m->unit, "bound on the bias; inf: unknown");
-  DCS_TRY(dcs_h5_put(h5, h5->file, &var));
-  snprintf(name, n_name, "%s_n", m->name);
-  var = metric_var(r, m, name, DCS_H5_I64, count, "1", "independent samples; 0: exact");
-  DCS_TRY(dcs_h5_put(h5, h5->file, &var));
-  snprintf(name, n_name, "%s_method", m->name);
-  var = metric_var(r, m, name, DCS_H5_STRING, NULL, "", "estimator that measured it");
-  DCS_TRY(dcs_h5_put_text(h5, h5->file, var, m->method));
+  const struct {
+    const char *suffix, *unit, *long_name;
+    const void *data;
+  } part[] = {{"", m->unit, long_name, number},
+              {"_se", m->unit, "standard error; 0: exact", number + n},
+              {"_bias", m->unit, "bound on the bias; inf: unknown", number + 2 * n},
+              {"_n", "1", "independent samples; 0: exact", count}};
+  for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
+    snprintf(name, n_name, "%s%s", m->name, part[i].suffix);
+    DCS_TRY(dcs_h5_put(h5, where,
+                       &(dcs_h5_var){.name = name,
+                                     .kind = part[i].data == count ? DCS_H5_I64 : DCS_H5_F64,
+                                     .rows = rows,
+                                     .data = part[i].data,
+                                     .dim = {dim},
+                                     .unit = part[i].unit,
+                                     .long_name = part[i].long_name,
+                                     .source = m->source}));
+  }
 done:
   dcs_free(&name);
   dcs_free(&count);
   dcs_free(&number);
+  return st;
+}
+
+static dcs_status put_metric(dcs_h5 *h5, const dcs_result *r, const dcs_result_metric *m)
+{
+  dcs_status st = DCS_OK;
+  char *name = NULL;
+  size_t n_name = strlen(m->name) + 8;
+  DCS_TRY(put_estimates(h5, h5->file, m, m->long_name, r->n_points, "/point", m->estimate));
+  DCS_TRY(dcs_h5_put_attribute(h5, h5->file, m->name, "role", DCS_ROLE_METRIC));
+  st = dcs_alloc(n_name, 1, &name);
+  if (st != DCS_OK) DCS_TRY(dcs_fail(h5->err, st, "%s: no memory for '%s'", h5->path, m->name));
+  snprintf(name, n_name, "%s_method", m->name);
+  DCS_TRY(dcs_h5_put_text(h5, h5->file,
+                          (dcs_h5_var){.name = name,
+                                       .rows = r->n_points,
+                                       .dim = {"/point"},
+                                       .unit = "",
+                                       .long_name = "estimator that measured it",
+                                       .source = m->source},
+                          m->method));
+done:
+  dcs_free(&name);
   return st;
 }
 
@@ -196,6 +211,11 @@ static dcs_status put_levels(dcs_h5 *h5, const dcs_result *r)
                                    .unit = "data units",
                                    .long_name = "noise levels used, descending within a point",
                                    .source = "schedule"}));
+  for (int i = 0; i < r->n_metrics; i++) {
+    const dcs_result_metric *m = &r->metric[i];
+    if (m->profile == NULL) continue;
+    DCS_TRY(put_estimates(h5, group, m, m->long_name, r->level_first[r->n_points], "/levels/level", m->profile));
+  }
 done:
   dcs_h5_release(group);
   return st;

@@ -9,24 +9,31 @@
 
 typedef struct {
   const char *path, *output;
-  bool csv, json;
+  bool csv, json, levels;
 } options;
 
 static const char doc[] =
-    "Write a result file as one table with all coordinates and all metrics, one row per point, numbers with 17 "
+    "Write a result file as a table with all coordinates and all metrics, one row per point, numbers with 17 "
     "digits.\n\n"
     "Columns: point_hash, the coordinates, then for each metric NAME, NAME_se (standard error; 0: exact), NAME_bias "
     "(bound on the bias; inf: unknown), NAME_n (samples; 0: exact), NAME_method, and at last status and reason. A "
-    "missing "
-    "number is nan in CSV and null in JSON. Times are not data and are left out: equal results give equal tables.\v"
+    "missing number is nan in CSV and null in JSON. Times are not data and are left out: equal results give equal "
+    "tables.\n\n"
+    "--levels writes the noise levels instead, one row per level of each point: point (row in the other table, from "
+    "0), "
+    "point_hash, level (0: the largest), sigma, then NAME, NAME_se, NAME_bias and NAME_n of each metric that is "
+    "measured "
+    "level by level (mmse, smoothness).\v"
     "Examples:\n"
     "  dcs export R.h5 --csv > table.csv\n"
-    "  dcs export R.h5 --json -o table.json   refuses to overwrite\n\n"
+    "  dcs export R.h5 --json -o table.json   refuses to overwrite\n"
+    "  dcs export R.h5 --levels > levels.csv\n\n"
     "Exit codes: 0 ok; 1 the file cannot be read or is damaged, or the output cannot be written; 2 usage.";
 
 static const struct argp_option option[] = {
     {"csv", 'c', NULL, 0, "Comma-separated values, quoted as in RFC 4180", 0},
     {"json", 'j', NULL, 0, "One JSON object; infinite numbers are null", 0},
+    {"levels", 'l', NULL, 0, "Comma-separated values, one row per noise level of each point", 0},
     {"output", 'o', "FILE", 0, "Write to this new file instead of standard output", 0},
     {0}};
 
@@ -40,11 +47,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   case 'j':
     o->json = true;
     return 0;
+  case 'l':
+    o->levels = true;
+    return 0;
   case 'o':
     o->output = arg;
     return 0;
   case ARGP_KEY_SUCCESS:
-    return o->csv == o->json ? dcs_cli_usage(state, "choose one of --csv and --json") : 0;
+    return o->csv + o->json + o->levels != 1 ? dcs_cli_usage(state, "choose one of --csv, --json and --levels") : 0;
   default:
     return dcs_cli_result_file(key, arg, state, &o->path);
   }
@@ -75,6 +85,7 @@ int dcs_cli_export(int argc, char **argv)
   if (o.output != NULL) DCS_TRY(open_output(o.output, &out, &err));
   if (o.csv) dcs_print_csv(result, out);
   if (o.json) dcs_print_json(result, NULL, out);
+  if (o.levels) dcs_print_levels(result, out);
   if (o.output == NULL) goto done; /* main looks after standard output */
   bool written = fflush(out) == 0 && ferror(out) == 0;
   if (!written) st = dcs_fail(&err, DCS_EIO, "%s: %s", o.output, strerror(errno));

@@ -7,6 +7,8 @@
 #include "base/memory.h"
 #include "run/reason.h"
 
+static const dcs_estimate missing = {NAN, NAN, NAN, 0};
+
 static dcs_status copy_column(const dcs_column *from, int64_t n_points, dcs_column *to)
 {
   dcs_status st = DCS_OK;
@@ -28,7 +30,8 @@ done:
 static dcs_status create(const dcs_study *study, dcs_result *r)
 {
   dcs_status st = DCS_OK;
-  size_t n = (size_t)study->n_points;
+  size_t n = (size_t)study->n_points, n_levels = 0;
+  for (size_t p = 0; p < n; p++) n_levels += (size_t)study->point[p].steps + 1; /* at most: refused points have none */
   r->seed = study->seed;
   r->study_hash = study->hash;
   r->n_points = study->n_points;
@@ -42,6 +45,7 @@ static dcs_status create(const dcs_study *study, dcs_result *r)
   DCS_TRY(dcs_alloc(n, sizeof *r->reason, &r->reason));
   DCS_TRY(dcs_alloc(n, sizeof *r->wall_s, &r->wall_s));
   DCS_TRY(dcs_alloc(n + 1, sizeof *r->level_first, &r->level_first));
+  DCS_TRY(dcs_alloc(n_levels, sizeof *r->level, &r->level));
   DCS_TRY(dcs_alloc((size_t)study->n_columns, sizeof *r->column, &r->column));
   r->n_columns = study->n_columns;
   for (int i = 0; i < study->n_columns; i++) DCS_TRY(copy_column(&study->column[i], r->n_points, &r->column[i]));
@@ -56,6 +60,7 @@ static dcs_status create(const dcs_study *study, dcs_result *r)
     DCS_TRY(dcs_strdup(from->source, &to->source));
     DCS_TRY(dcs_alloc(n, sizeof *to->estimate, &to->estimate));
     DCS_TRY(dcs_alloc(n, sizeof *to->method, &to->method));
+    if (from->has_profile) DCS_TRY(dcs_alloc(n_levels, sizeof *to->profile, &to->profile));
   }
 done:
   return st;
@@ -91,14 +96,28 @@ static dcs_status add_task_status(const dcs_tasks *tasks, const dcs_task *task, 
   return dcs_reason_add(reason, name, why);
 }
 
-static dcs_status add_levels(const dcs_problem *problem, dcs_result *r, int64_t *n_levels, size_t *capacity)
+/** sigma_0 ... sigma_N, without the continuation, and no values there yet. */
+static void add_levels(const dcs_problem *problem, int64_t point, dcs_result *r)
 {
-  size_t n = (size_t)problem->schedule->steps + 1; /* sigma_0 ... sigma_N, without the continuation */
-  dcs_status st = dcs_reserve(&r->level, capacity, (size_t)*n_levels + n, sizeof *r->level);
-  if (st != DCS_OK) return st;
-  memcpy(r->level + *n_levels, problem->schedule->sigma, n * sizeof *r->level);
-  *n_levels += (int64_t)n;
-  return DCS_OK;
+  int64_t first = r->level_first[point], n = problem == NULL ? 0 : problem->schedule->steps + 1;
+  r->level_first[point + 1] = first + n;
+  for (int64_t k = 0; k < n; k++) {
+    r->level[first + k] = problem->schedule->sigma[k];
+    for (int m = 0; m < r->n_metrics; m++)
+      if (r->metric[m].profile != NULL) r->metric[m].profile[first + k] = missing;
+  }
+}
+
+/** What a task found of one metric. */
+static void add_values(const dcs_task *task, int quantity, int64_t point, const dcs_problem *problem,
+                       const dcs_result *r, dcs_result_metric *metric)
+{
+  const dcs_estimator *estimator = dcs_estimator_at(task->estimator);
+  dcs_estimate estimates[DCS_SUMS_MAX] = {0};
+  estimator->finish(problem, &task->design, task->sums, estimates);
+  metric->estimate[point] = estimates[quantity];
+  if (metric->profile != NULL && estimator->profile != NULL)
+    estimator->profile(problem, &task->design, task->sums, quantity, metric->profile + r->level_first[point]);
 }
 
 /** Estimates, methods, status and reason of one point; `problem` is NULL when it could not be built. */
@@ -115,13 +134,10 @@ static dcs_status add_point(const dcs_tasks *tasks, int64_t point, const dcs_pro
     dcs_result_metric *metric = &r->metric[m];
     const dcs_task *task = choice[m].task >= 0 ? &tasks->task[choice[m].task] : NULL;
     const char *method = "";
-    metric->estimate[point] = (dcs_estimate){NAN, NAN, NAN, 0};
+    metric->estimate[point] = missing;
     if (task != NULL && problem != NULL && has_values(task)) {
-      const dcs_estimator *estimator = dcs_estimator_at(task->estimator);
-      dcs_estimate estimates[DCS_SUMS_MAX] = {0};
-      estimator->finish(problem, &task->design, task->sums, estimates);
-      metric->estimate[point] = estimates[choice[m].quantity];
-      method = estimator->name;
+      add_values(task, choice[m].quantity, point, problem, r, metric);
+      method = dcs_estimator_at(task->estimator)->name;
     }
     DCS_TRY(dcs_strdup(method, &metric->method[point]));
     bool seen = task == NULL;
@@ -157,21 +173,17 @@ dcs_status dcs_assemble(const dcs_tasks *tasks, dcs_result **out, dcs_error *err
   const dcs_study *study = tasks->study;
   dcs_result *r = NULL;
   dcs_problem *problem = NULL;
-  int64_t n_levels = 0;
-  size_t level_capacity = 0;
   err->text[0] = '\0';
   DCS_TRY(dcs_alloc(1, sizeof *r, &r));
   DCS_TRY(create(study, r));
   for (int64_t p = 0; p < r->n_points; p++) {
     st = dcs_study_problem(study, p, &problem, err);
     if (st != DCS_OK && st != DCS_EREFUSED) goto done;
-    if (st == DCS_OK) DCS_TRY(add_levels(problem, r, &n_levels, &level_capacity));
-    r->level_first[p + 1] = n_levels;
+    add_levels(problem, p, r);
     DCS_TRY(add_point(tasks, p, problem, r));
     if (problem != NULL) dcs_problem_destroy(problem);
     dcs_free(&problem);
   }
-  if (r->level == NULL) DCS_TRY(dcs_alloc(0, sizeof *r->level, &r->level));
   DCS_TRY(add_records(tasks, r, err));
 done:
   if (problem != NULL) dcs_problem_destroy(problem);

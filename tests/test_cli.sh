@@ -86,6 +86,8 @@ bad_study weights "study.yaml:4: .*weights.* sum " -e 's/0.6\]/0.7]/'
 bad_study grid "study.yaml:9: axis 'steps' has no values" -e 's/\[16, 32\]/[]/'
 bad_study axis "study.yaml:10: .*'steps' is .*twice.*line 9\|study.yaml:10: .*steps.*line 9" -e 's/^  steps: .*/&\n  steps: [64]/'
 bad_study steps "study.yaml:9: steps: 0 is outside" -e 's/\[16, 32\]/[0, 32]/'
+bad_study score "study.yaml:7: score_error: -1 is outside" -e 's/^delta: .*/delta: 0.01\nscore_error: -1/' -e '/^sampler/d' \
+  -e 's/^grid:/grid:\n  sampler: [ddim]/'
 bad_study delta "study.yaml:5: delta 500 must be below sigma_max^2 = 400" -e 's/^delta: .*/delta: 500/'
 
 refused missing 1 'nosuch.yaml: No such file' run nosuch.yaml -o r.h5
@@ -161,7 +163,8 @@ wait
   refused_here 2 "not a number of seconds" "$dcs" run study.yaml -o r.h5 --max-seconds soon
   refused_here 2 "one study file at a time, not also 'b'" "$dcs" run study.yaml b -o r.h5
   refused_here 2 "no section 'targts'.*'targets'" "$dcs" list targts
-  refused_here 2 "choose one of --csv and --json" "$dcs" export r.h5
+  refused_here 2 "choose one of --csv, --json and --levels" "$dcs" export r.h5
+  refused_here 2 "choose one of --csv, --json and --levels" "$dcs" export --csv --levels r.h5
   refused_here 2 "r.h5: no metric 'kk' in it.*'kl'" "$dcs" show r.h5 --metric kk
   refused_here 2 "r.h5: no metric 'kk' in it.*'kl'" "$dcs" fit r.h5 --metric kk
   refused_here 2 "r.h5: no coordinate 'stps' in it.*'steps'" "$dcs" fit r.h5 --versus stps
@@ -245,9 +248,16 @@ expect 0 "$dcs" list
 for name in targets gaussian mixture samplers ddpm-posterior churn schedules li-yan metrics 'w2 \[data units\]' estimators ratio; do
   grep -q "^ *$name" out || fail "dcs list does not name $name"
 done
-[[ $(wc -L < out) -le 140 ]] || fail "dcs list is too wide"
+[[ $(wc -L < out) -le 110 ]] || fail "dcs list is too wide"
 expect 0 "$dcs" list --json
 valid_json
+
+expect 0 "$dcs" list metrics
+grep -q '^      estimators: gaussian quadrature radial ratio-factor ratio$' out || fail "list metrics: $(cat out)"
+grep -q '^      companion: w2_sliced_floor$' out && grep -q '^      profile: yes$' out || fail "list metrics: $(cat out)"
+grep -q '^      exact: gaussian' out || fail "list metrics: $(cat out)"
+expect 0 "$dcs" list samplers
+grep -q '^      kind: one score a step$' out || fail "list samplers: $(cat out)"
 
 expect 0 "$dcs" plan study.yaml
 grep -q '^study right: 6 points' out || fail "plan: $(cat out)"
@@ -278,6 +288,7 @@ grep -q 'PASS .*d=2' out && grep -q '^2 passed, 0 failed, 0 missing' out || fail
 expect 0 "$dcs" fit r.h5
 grep -q '^d=4 .* exact ' out || fail "fit: $(cat out)"
 "$dcs" export r.h5 --csv -o table.csv
+"$dcs" export r.h5 --levels -o levels.csv
 "$dcs" show r.h5 > table.txt
 "$dcs" show r.h5 --json > table.json
 [[ $(wc -L < table.txt) -le 100 ]] || fail "show is too wide: $(cat table.txt)"
@@ -286,6 +297,10 @@ import csv, json
 rows = list(csv.DictReader(open('table.csv', newline='')))
 points = json.load(open('table.json'))['points']
 assert len(rows) == len(points) == 6
+levels = list(csv.DictReader(open('levels.csv', newline='')))
+assert [int(row['level']) for row in levels] == [k for row in rows for k in range(int(row['steps']) + 1)]
+assert list(levels[0]) == ['point', 'point_hash', 'level', 'sigma'] and abs(float(levels[0]['sigma']) - 20) < 1e-12
+assert levels[-1]['point_hash'] == rows[-1]['point_hash'] and abs(float(levels[-1]['sigma']) - 0.1) < 1e-12
 shown = [line.split() for line in open('table.txt') if line[:1].isdigit()]
 for row, point, cells in zip(rows, points, shown, strict=True):
     assert float(row['kl']) == point['kl']['value'] > 0 and row['kl_method'] == point['kl']['method'] == 'gaussian'
@@ -332,6 +347,38 @@ expect 0 "$dcs" export --csv set.h5
 [[ $(wc -l < out) == 3 ]] || fail "--set grid.steps: $(cat out)"
 h5dump -d /config/canonical set.h5 > out
 grep -q 'rel_error: 0.125' out || fail "--set is not in the canonical configuration: $(cat out)"
+
+# a point cloud: here the numbers of a result file; every rank reads it, and all have to see the same
+if "$dcs" list targets | grep -q '^  atoms$'; then
+  mkdir here there
+  cat > here/cloud.yaml << 'YAML'
+study: cloud
+target: {law: atoms, file: data.h5, dataset: kl, stddev: 0.1}
+schedule: {levels: geometric, sigma_max: 20}
+sampler: ddim
+delta: 0.01
+grid: {steps: [32, 64]}
+metrics: [kl]
+stop: {rel_error: 0.2, max_paths: 1.0e6}
+claims:
+  - {name: "KL falls as N^-2", metric: kl, versus: steps, exponent: [-5, 5]}
+YAML
+  cp here/cloud.yaml there/
+  cp r.h5 here/data.h5
+  cp grown.h5 there/data.h5
+  expect 0 "$dcs" run here/cloud.yaml -o cloud.h5
+  expect 0 "$mpirun" -q -n 3 "$dcs" run here/cloud.yaml -o cloud3.h5
+  [[ $(digest cloud.h5) == "$(digest cloud3.h5)" ]] || fail "point cloud: other data on 3 ranks"
+  run "$dcs" check cloud.h5 # judged without the data file
+  [[ $status == 0 || $status == 3 ]] || fail "check without the point cloud: $(cat err)"
+  cp set.h5 there/data.h5
+  expect 1 "$mpirun" -q -n 1 "$dcs" run here/cloud.yaml -o apart.h5 : -n 1 "$dcs" run there/cloud.yaml -o apart.h5
+  grep -q 'rank 1 sees other points than rank 0: are its data files the same' err || fail "other data: $(cat err)"
+  [[ $(wc -l < err) == 1 && ! -e apart.h5 && ! -e apart.h5.journal ]] || fail "other data: $(cat err; ls)"
+  rm there/data.h5
+  expect 1 "$mpirun" -q -n 1 "$dcs" run here/cloud.yaml -o apart.h5 : -n 1 "$dcs" run there/cloud.yaml -o apart.h5
+  grep -q 'cloud.yaml:2: there/data.h5: No such file' err || fail "missing data: $(cat err)"
+fi
 
 # stopped and gone on with: the same data
 cat > long.yaml << 'YAML'

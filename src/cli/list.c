@@ -13,11 +13,35 @@ typedef struct {
   bool json;
 } options;
 
+enum { WIDTH = 110 /**< of the lists for people */ };
+
+/** One more word on the line, or on the next one, which begins at column `indent`; returns the column after it. */
+static int put_word(int at, int indent, int n, const char *word)
+{
+  if (at > indent && at + 1 + n > WIDTH) {
+    putchar('\n');
+    at = 0;
+  }
+  if (at < indent) at += printf("%*s", indent - at, "");
+  return at + printf("%s%.*s", at > indent ? " " : "", n, word);
+}
+
+/** Text from column `at` on, broken between words. */
+static void folded(int at, int indent, const char *text)
+{
+  while (*text != '\0') {
+    size_t n = strcspn(text, " ");
+    at = put_word(at, indent, (int)n, text);
+    text += n + strspn(text + n, " ");
+  }
+  putchar('\n');
+}
+
 static const char *param_type(dcs_param_type type)
 {
   static const char *const text[] = {
-      [DCS_PARAM_BOOL] = "flag", [DCS_PARAM_INT] = "integer", [DCS_PARAM_REAL] = "number",
-      [DCS_PARAM_WORD] = "word", [DCS_PARAM_LIST] = "list",   [DCS_PARAM_TABLE] = "table"};
+      [DCS_PARAM_BOOL] = "flag", [DCS_PARAM_INT] = "integer", [DCS_PARAM_REAL] = "number", [DCS_PARAM_WORD] = "word",
+      [DCS_PARAM_TEXT] = "text", [DCS_PARAM_LIST] = "list",   [DCS_PARAM_TABLE] = "table"};
   return text[type];
 }
 
@@ -32,6 +56,8 @@ static void param_range(const dcs_param_def *def, char *out, size_t n)
     snprintf(out, n, "one of %s", def->choices);
   else if (def->type == DCS_PARAM_BOOL)
     snprintf(out, n, "true|false");
+  else if (def->type == DCS_PARAM_TEXT)
+    snprintf(out, n, "any text");
   else if (def->lo == 0.0 && def->hi == 0.0)
     snprintf(out, n, "any number");
   else
@@ -46,7 +72,8 @@ static void params_text(const dcs_param_def *def)
     param_range(def, range, sizeof range);
     printf("      %-11s %s; default %s; %s", def->key, param_type(def->type), fallback, range);
     if (def->unit != NULL) printf(" [%s]", def->unit);
-    printf("\n                  %s\n", def->help);
+    putchar('\n');
+    folded(0, 18, def->help);
   }
 }
 
@@ -80,13 +107,23 @@ static void params_json(const dcs_param_def *def)
   putchar(']');
 }
 
+static void text(const options *o, const char *key, const char *value)
+{
+  if (!o->json) {
+    folded(printf("      %s:", key), 8, value);
+    return;
+  }
+  printf(", \"%s\": ", key);
+  dcs_json_string(value);
+}
+
 /** What all rows have: name, help, and (NULL to leave out) source and unit. */
 static void head(const options *o, int i, const char *name, const char *help, const char *source, const char *unit)
 {
   if (!o->json) {
-    printf("  %s%s%s%s\n      %s\n", name, unit != NULL ? " [" : "", unit != NULL ? unit : "", unit != NULL ? "]" : "",
-           help);
-    if (source != NULL) printf("      source: %s\n", source);
+    printf("  %s%s%s%s\n", name, unit != NULL ? " [" : "", unit != NULL ? unit : "", unit != NULL ? "]" : "");
+    folded(0, 6, help);
+    if (source != NULL) text(o, "source", source);
     return;
   }
   fputs(i > 0 ? ",\n  {\"name\": " : "\n  {\"name\": ", stdout);
@@ -105,13 +142,14 @@ static void head(const options *o, int i, const char *name, const char *help, co
 
 static void words(const options *o, const char *key, const char *const *word, int count)
 {
-  printf(o->json ? ", \"%s\": [" : "      %s:", key);
+  int at = printf(o->json ? ", \"%s\": [" : "      %s:", key);
   for (int i = 0; i < count && word[i] != NULL; i++) {
-    if (o->json && i > 0) fputs(", ", stdout);
-    if (o->json)
-      dcs_json_string(word[i]);
-    else
-      printf(" %s", word[i]);
+    if (!o->json) {
+      at = put_word(at, 8, (int)strlen(word[i]), word[i]);
+      continue;
+    }
+    if (i > 0) fputs(", ", stdout);
+    dcs_json_string(word[i]);
   }
   fputs(o->json ? "]" : "\n", stdout);
 }
@@ -141,11 +179,21 @@ static bool list_target(const options *o, int i)
   return true;
 }
 
+static const char *map_kind(dcs_map_kind kind)
+{
+  static const char *const text[] = {[DCS_MAP_ONE_SCORE] = "one score a step",
+                                     [DCS_MAP_MOMENT_2] = "moment-matched, order 2",
+                                     [DCS_MAP_MOMENT_3] = "moment-matched, order 3",
+                                     [DCS_MAP_HEUN] = "two scores a step"};
+  return text[kind];
+}
+
 static bool list_sampler(const options *o, int i)
 {
   const dcs_sampler *sampler = dcs_sampler_at(i);
   if (sampler == NULL) return false;
   head(o, i, sampler->name, sampler->help, sampler->source, NULL);
+  text(o, "kind", map_kind(sampler->kind));
   flag(o, "deterministic", sampler->deterministic);
   flag(o, "takes_lambda", sampler->takes_lambda);
   return true;
@@ -161,13 +209,28 @@ static bool list_schedule(const options *o, int i)
   return true;
 }
 
+/** Estimators of a metric, the preferred first; which of them are exact. */
+static void list_choice(const options *o, const dcs_metric *metric)
+{
+  const char *exact[16] = {NULL};
+  int count = 0, n_exact = 0;
+  for (; metric->estimators[count] != NULL; count++) {
+    const dcs_estimator *estimator = dcs_estimator_find(metric->estimators[count]);
+    if (estimator != NULL && estimator->exact && n_exact < 16) exact[n_exact++] = metric->estimators[count];
+  }
+  words(o, "estimators", metric->estimators, count);
+  if (n_exact > 0 || o->json) words(o, "exact", exact, n_exact);
+}
+
 static bool list_metric(const options *o, int i)
 {
   const dcs_metric *metric = dcs_metric_at(i);
   if (metric == NULL) return false;
   head(o, i, metric->name, metric->long_name, metric->source, metric->unit);
-  words(o, "instrument", &metric->help, 1);
-  words(o, "estimators", metric->estimators, DCS_SUMS_MAX);
+  text(o, "instrument", metric->help);
+  list_choice(o, metric);
+  if (metric->has_profile) flag(o, "profile", true);
+  if (metric->companion != NULL) text(o, "companion", metric->companion);
   return true;
 }
 

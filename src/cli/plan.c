@@ -113,7 +113,8 @@ static void add_work(share *s, int64_t point, const dcs_problem *problem, const 
   dcs_design design = {0};
   s->points++;
   if (s->estimator->plan(problem, stop, NULL, NULL, &design) != DCS_NEXT_RUN) return;
-  double flops = s->estimator->flops(problem, &design), blocks = (double)design.blocks;
+  double flops = s->estimator->flops(problem, &design), groups = (double)dcs_estimator_groups(s->estimator, problem);
+  double blocks = fmax((double)design.blocks, groups);
   double paths = fmax((double)design.outer * fmax(design.inner, 1), 1.0);
   double most = s->estimator->exact ? blocks : fmax(blocks, ceil(stop->max_paths / paths));
   s->first += flops * blocks;
@@ -137,11 +138,20 @@ static dcs_status refuse(budget *b, int64_t point, const dcs_metric *metric, con
   return st;
 }
 
+/** A point that cannot be built is out of reach of every metric. */
+static dcs_status refuse_all(const dcs_study *study, budget *b, int64_t point, const char *reason)
+{
+  dcs_status st = DCS_OK;
+  for (int m = 0; st == DCS_OK && m < study->n_metrics; m++) st = refuse(b, point, study->metric[m], reason);
+  return st;
+}
+
 static dcs_status plan_point(const dcs_study *study, int64_t point, budget *b, dcs_error *err)
 {
   dcs_problem *problem = NULL;
   bool counted[ESTIMATORS_MAX] = {false};
   dcs_status st = dcs_study_problem(study, point, &problem, err);
+  if (st == DCS_EREFUSED) return refuse_all(study, b, point, err->text);
   if (st != DCS_OK) return st;
   b->levels += problem->schedule->steps + 2;
   for (int m = 0; m < study->n_metrics; m++) {
@@ -191,7 +201,9 @@ static dcs_status measure_memory(const dcs_study *study, budget *b, dcs_error *e
 static double file_bytes(const dcs_study *study, const budget *b, double blocks)
 {
   double per_point = 16.0 * study->n_columns + 48.0 * study->n_metrics + 200.0;
-  return 65536.0 + per_point * (double)study->n_points + 8.0 * b->levels + (double)sizeof(dcs_record) * blocks;
+  double per_level = 8.0;
+  for (int m = 0; m < study->n_metrics; m++) per_level += study->metric[m]->has_profile ? 32.0 : 0.0;
+  return 65536.0 + per_point * (double)study->n_points + per_level * b->levels + (double)sizeof(dcs_record) * blocks;
 }
 
 typedef struct {
@@ -249,10 +261,10 @@ static void print_text(const dcs_study *study, const options *o, const budget *b
   printf("study %s: %" PRId64 " points, seed %" PRIu64 ", rel_error %.4g, max_paths %.4g\nmetrics:", study->name,
          study->n_points, study->seed, study->stop.rel_error, study->stop.max_paths);
   for (int m = 0; m < study->n_metrics; m++) printf(" %s", study->metric[m]->name);
-  printf("\n\n%-14s %8s %6s %15s %15s\n", "estimator", "points", "exact", "flop, first", "flop, at most");
+  printf("\n\n%-22s %8s %6s %15s %15s\n", "estimator", "points", "exact", "flop, first", "flop, at most");
   for (int i = 0; i < b->n_shares; i++) {
     const share *s = &b->share[i];
-    printf("%-14s %8" PRId64 " %6s %15.3e %15.3e\n", s->estimator->name, s->points, s->estimator->exact ? "yes" : "no",
+    printf("%-22s %8" PRId64 " %6s %15.3e %15.3e\n", s->estimator->name, s->points, s->estimator->exact ? "yes" : "no",
            s->first, s->most);
   }
   printf("\ncore-hours   %.3g (first designs) to %.3g (all points to max_paths), if a core does %.4g Gflop/s\n",

@@ -21,7 +21,8 @@ static const char doc[] =
     "  errors    standard errors, bias bounds and counts are >= 0\n"
     "  ratio     E[r] = 1: mean_ratio is 1 within 4 standard errors and its bias\n"
     "  levels    noise levels descend strictly at every point\n"
-    "  bounds    kl <= kl_path and kl <= kl_chain within 4 standard errors and bias\n"
+    "  bounds    kl <= kl_path and kl_chain, w2 <= w2_coupling, information >= 0,\n"
+    "            within 4 standard errors and bias\n"
     "  records   the blocks of a point hold the samples its metrics claim\v"
     "Examples:\n"
     "  dcs verify R.h5\n"
@@ -85,13 +86,20 @@ static int64_t check_complete(const dcs_result *r)
   return open;
 }
 
+static void check_error(const dcs_estimate *e, int64_t point, tally *t)
+{
+  if (!isnan(e->value)) count(t, e->std_error >= 0 && e->bias_bound >= 0 && e->n >= 0, point);
+}
+
 static bool check_errors(const dcs_result *r)
 {
   tally t = {0};
   for (int i = 0; i < r->n_metrics; i++) {
+    const dcs_result_metric *m = &r->metric[i];
     for (int64_t p = 0; p < r->n_points; p++) {
-      const dcs_estimate *e = &r->metric[i].estimate[p];
-      if (!isnan(e->value)) count(&t, e->std_error >= 0 && e->bias_bound >= 0 && e->n >= 0, p);
+      check_error(&m->estimate[p], p, &t);
+      for (int64_t k = r->level_first[p]; m->profile != NULL && k < r->level_first[p + 1]; k++)
+        check_error(&m->profile[k], p, &t);
     }
   }
   return report("errors", &t, "values", "");
@@ -129,10 +137,10 @@ static bool check_levels(const dcs_result *r)
   return report("levels", &t, "points", "");
 }
 
-/** KL of the marginals is at most KL of the paths (data processing). */
-static void compare(const dcs_result *r, const char *upper_name, tally *t)
+/** One metric is at most the other, point by point. */
+static void compare(const dcs_result *r, const char *lower_name, const char *upper_name, tally *t)
 {
-  int lower = dcs_result_metric_find(r, "kl"), upper = dcs_result_metric_find(r, upper_name);
+  int lower = dcs_result_metric_find(r, lower_name), upper = dcs_result_metric_find(r, upper_name);
   for (int64_t p = 0; lower >= 0 && upper >= 0 && p < r->n_points; p++) {
     const dcs_estimate *a = &r->metric[lower].estimate[p], *b = &r->metric[upper].estimate[p];
     if (isnan(a->value) || isnan(b->value) || isinf(a->bias_bound) || isinf(b->bias_bound)) continue;
@@ -142,18 +150,34 @@ static void compare(const dcs_result *r, const char *upper_name, tally *t)
   }
 }
 
+static void compare_with_zero(const dcs_result *r, const char *name, tally *t)
+{
+  int index = dcs_result_metric_find(r, name);
+  for (int64_t p = 0; index >= 0 && p < r->n_points; p++) {
+    const dcs_estimate *e = &r->metric[index].estimate[p];
+    if (isnan(e->value) || isinf(e->bias_bound)) continue;
+    count(t, e->value >= -4 * e->std_error - e->bias_bound - 1e-12, p); /* 1e-12: rounding of an exact 0 */
+  }
+}
+
 static bool check_bounds(const dcs_result *r)
 {
   tally t = {0};
-  compare(r, "kl_path", &t);
-  compare(r, "kl_chain", &t);
+  compare(r, "kl", "kl_path", &t); /* marginals against paths: data processing */
+  compare(r, "kl", "kl_chain", &t);
+  compare(r, "w2", "w2_coupling", &t); /* the best coupling against one */
+  compare_with_zero(r, "information", &t);
   return report("bounds", &t, "comparisons", "");
 }
 
 /** Blocks 0, 1, ... of one phase of (point, estimator) hold n samples together; later ones may have been left over from
- *  a stricter stopping rule. The records are sorted. */
-static bool blocks_give(const dcs_result *r, uint64_t point, uint64_t estimator, int64_t n)
+ *  a stricter stopping rule. A value that comes from one group of blocks has only some of the samples. The records are
+ *  sorted. */
+static bool blocks_give(const dcs_result *r, uint64_t point, const char *method, int64_t n)
 {
+  const dcs_estimator *known = dcs_estimator_find(method);
+  bool grouped = known != NULL && known->groups != NULL;
+  uint64_t estimator = dcs_hash_bytes(method, strlen(method));
   dcs_record wanted = {.point = point, .estimator = estimator};
   int64_t lo = 0, hi = r->records.count;
   while (lo < hi) {
@@ -171,7 +195,7 @@ static bool blocks_give(const dcs_result *r, uint64_t point, uint64_t estimator,
     if (record->phase != phase) sum = next = 0;
     phase = record->phase;
     if (record->block != next++ || __builtin_add_overflow(sum, record->sums.n, &sum)) return false;
-    if (sum == n) return true;
+    if (sum == n || (grouped && sum > n)) return true;
   }
   return false;
 }
@@ -183,8 +207,7 @@ static bool check_records(const dcs_result *r)
     const dcs_result_metric *m = &r->metric[i];
     for (int64_t p = 0; p < r->n_points; p++) {
       if (isnan(m->estimate[p].value) || m->estimate[p].n == 0) continue;
-      uint64_t estimator = dcs_hash_bytes(m->method[p], strlen(m->method[p]));
-      count(&t, blocks_give(r, r->hash[p], estimator, m->estimate[p].n), p);
+      count(&t, blocks_give(r, r->hash[p], m->method[p], m->estimate[p].n), p);
     }
   }
   return report("records", &t, "values", "");

@@ -349,9 +349,8 @@ h5dump -d /config/canonical set.h5 > out
 grep -q 'rel_error: 0.125' out || fail "--set is not in the canonical configuration: $(cat out)"
 
 # a point cloud: here the numbers of a result file; every rank reads it, and all have to see the same
-if "$dcs" list targets | grep -q '^  atoms$'; then
-  mkdir here there
-  cat > here/cloud.yaml << 'YAML'
+mkdir here there
+cat > here/cloud.yaml << 'YAML'
 study: cloud
 target: {law: atoms, file: data.h5, dataset: kl, stddev: 0.1}
 schedule: {levels: geometric, sigma_max: 20}
@@ -363,22 +362,21 @@ stop: {rel_error: 0.2, max_paths: 1.0e6}
 claims:
   - {name: "KL falls as N^-2", metric: kl, versus: steps, exponent: [-5, 5]}
 YAML
-  cp here/cloud.yaml there/
-  cp r.h5 here/data.h5
-  cp grown.h5 there/data.h5
-  expect 0 "$dcs" run here/cloud.yaml -o cloud.h5
-  expect 0 "$mpirun" -q -n 3 "$dcs" run here/cloud.yaml -o cloud3.h5
-  [[ $(digest cloud.h5) == "$(digest cloud3.h5)" ]] || fail "point cloud: other data on 3 ranks"
-  run "$dcs" check cloud.h5 # judged without the data file
-  [[ $status == 0 || $status == 3 ]] || fail "check without the point cloud: $(cat err)"
-  cp set.h5 there/data.h5
-  expect 1 "$mpirun" -q -n 1 "$dcs" run here/cloud.yaml -o apart.h5 : -n 1 "$dcs" run there/cloud.yaml -o apart.h5
-  grep -q 'rank 1 sees other points than rank 0: are its data files the same' err || fail "other data: $(cat err)"
-  [[ $(wc -l < err) == 1 && ! -e apart.h5 && ! -e apart.h5.journal ]] || fail "other data: $(cat err; ls)"
-  rm there/data.h5
-  expect 1 "$mpirun" -q -n 1 "$dcs" run here/cloud.yaml -o apart.h5 : -n 1 "$dcs" run there/cloud.yaml -o apart.h5
-  grep -q 'cloud.yaml:2: there/data.h5: No such file' err || fail "missing data: $(cat err)"
-fi
+cp here/cloud.yaml there/
+cp r.h5 here/data.h5
+cp grown.h5 there/data.h5
+expect 0 "$dcs" run here/cloud.yaml -o cloud.h5
+expect 0 "$mpirun" -q -n 3 "$dcs" run here/cloud.yaml -o cloud3.h5
+[[ $(digest cloud.h5) == "$(digest cloud3.h5)" ]] || fail "point cloud: other data on 3 ranks"
+run "$dcs" check cloud.h5 # judged without the data file
+[[ $status == 0 || $status == 3 ]] || fail "check without the point cloud: $(cat err)"
+cp set.h5 there/data.h5
+expect 1 "$mpirun" -q -n 1 "$dcs" run here/cloud.yaml -o apart.h5 : -n 1 "$dcs" run there/cloud.yaml -o apart.h5
+grep -q 'rank 1 sees other points than rank 0: are its data files the same' err || fail "other data: $(cat err)"
+[[ $(wc -l < err) == 1 && ! -e apart.h5 && ! -e apart.h5.journal ]] || fail "other data: $(cat err; ls)"
+rm there/data.h5
+expect 1 "$mpirun" -q -n 1 "$dcs" run here/cloud.yaml -o apart.h5 : -n 1 "$dcs" run there/cloud.yaml -o apart.h5
+grep -q 'cloud.yaml:2: there/data.h5: No such file' err || fail "missing data: $(cat err)"
 
 # stopped and gone on with: the same data
 cat > long.yaml << 'YAML'

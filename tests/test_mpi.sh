@@ -47,7 +47,7 @@ grid:
   target: [gaussian, gmm]
   sampler: [ddpm-posterior, ddim]
   steps: [16, 24, 32]
-metrics: [kl, chi2, w2]
+metrics: [kl, chi2, w2, mmse]
 stop: {rel_error: 0.05, max_paths: 3.0e5}
 YAML
 

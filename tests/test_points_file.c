@@ -292,7 +292,6 @@ static void test_fill_refused(void **state)
 static void test_study(void **state)
 {
   (void)state;
-  if (dcs_law_find("atoms") == NULL) skip();
   static const char text[] = "study: cloud\n"
                              "target:\n"
                              "  law: atoms\n"

@@ -337,7 +337,7 @@ static void test_groups(void **state)
 {
   (void)state;
   const dcs_estimator *estimator = dcs_estimator_find("mmse");
-  if (estimator == NULL || estimator->groups == NULL) skip();
+  assert_true(estimator != NULL && estimator->groups != NULL);
   const char *set[] = {"metrics=[mmse, kl]", "stop.rel_error=0.02"};
   dcs_study *study = parse_with(2, set);
   check_levels_have_their_blocks(study, estimator);

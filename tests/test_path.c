@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "sampler/score_error.h"
 #include "support.h"
 
 static double square(double x) { return x * x; }
@@ -386,6 +387,38 @@ static void error_bars(void **state)
   }
 }
 
+/** A wrong score adds sum_k B^2 sigma^4 eps^2/(2 c^2) to the path divergence of a sampler with the right B, exactly, as
+ *  E|grad phi|^2 = eps^2 at every level. For ddpm-posterior B^2/c^2 is the step in snr: 1/2 sum dgamma E|m^ - m|^2. */
+static void wrong_scores(void **state)
+{
+  (void)state;
+  static const char *const samplers[] = {"ddpm-posterior", "ddpm-beta"};
+  static const double eps[] = {0.2, 1};
+  int failures = 0;
+  for (int i = 0; i < 4; i++) {
+    dcs_problem problem = make_problem(normal(5), (setup){.sampler = samplers[i / 2],
+                                                          .sigma_max = 10,
+                                                          .delta = 0.04,
+                                                          .steps = 48,
+                                                          .init = DCS_INIT_EXACT,
+                                                          .seed = 11});
+    double exact = 0, added = 0;
+    for (int j = 0; j < 5; j++) exact += exact_path(problem.steps, spectrum[j], mean[j]);
+    for (int k = 0; k < problem.steps->count; k++) {
+      const dcs_step *s = &problem.steps->step[k];
+      added += square(s->b * s->sigma * s->sigma * eps[i % 2]) / (2 * s->c2);
+    }
+    must(dcs_score_error_create(problem.target, eps[i % 2], 3, problem.steps->count + 1, problem.schedule->sigma,
+                                &problem.steps->error),
+         NULL);
+    char what[64];
+    snprintf(what, sizeof what, "%s, eps %g, added %.3f", samplers[i / 2], eps[i % 2], added);
+    failures += compare(what, measure("path", &problem, 0.005), exact + added);
+    dcs_problem_destroy(&problem);
+  }
+  assert_int_equal(failures, 0);
+}
+
 static void refusals(void **state)
 {
   (void)state;
@@ -448,9 +481,9 @@ static void speed(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(normal_laws), cmocka_unit_test(wrong_steps), cmocka_unit_test(zeros),
-      cmocka_unit_test(quadrature),  cmocka_unit_test(mmse),        cmocka_unit_test(information),
-      cmocka_unit_test(staircase),   cmocka_unit_test(slopes),      cmocka_unit_test(error_bars),
-      cmocka_unit_test(refusals),    cmocka_unit_test(speed)};
+      cmocka_unit_test(normal_laws),  cmocka_unit_test(wrong_steps), cmocka_unit_test(zeros),
+      cmocka_unit_test(quadrature),   cmocka_unit_test(mmse),        cmocka_unit_test(information),
+      cmocka_unit_test(staircase),    cmocka_unit_test(slopes),      cmocka_unit_test(error_bars),
+      cmocka_unit_test(wrong_scores), cmocka_unit_test(refusals),    cmocka_unit_test(speed)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "metric/estimators.h"
+#include "metric/exact.h"
 #include "metric/gaussian_steps.h"
 
 enum { KL, KL_REV, CHI2, W2, W2_COUPLING, INFORMATION, MMSE, SMOOTHNESS, QUANTITIES };

@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "metric/estimators.h"
+#include "metric/exact.h"
 #include "metric/gaussian_steps.h"
 #include "metric/limit.h"
 

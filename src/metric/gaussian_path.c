@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "metric/estimators.h"
+#include "metric/exact.h"
 #include "metric/gaussian_steps.h"
 
 typedef long double step_kl(dcs_map_kind kind, const dcs_step *step, double lambda);

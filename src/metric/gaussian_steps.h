@@ -34,12 +34,6 @@ long double dcs_gaussian_start_kl(const dcs_steps *steps, const dcs_gaussian_coo
 /** DCS_OK, or DCS_EARG: the target is not Gaussian, the score is wrong, or the sampler's noise is not normal. */
 dcs_status dcs_gaussian_check(const dcs_problem *problem, dcs_error *err);
 
-/** plan, work_create and work_destroy of an estimator whose result is exact: one block, no scratch. */
-dcs_next dcs_exact_plan(const dcs_problem *problem, const dcs_stop *stop, const dcs_design *previous,
-                        const dcs_sums *sums, dcs_design *next);
-dcs_status dcs_exact_work_create(const dcs_problem *problem, dcs_block_work **work);
-void dcs_exact_work_destroy(dcs_block_work **work);
-
 /** Floating-point operations of `per_step` for each step and eigenvalue of one factor. */
 double dcs_gaussian_flops(const dcs_problem *problem, double per_step);
 

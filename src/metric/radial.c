@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "metric/estimators.h"
+#include "metric/exact.h"
 #include "metric/jackknife.h"
 #include "metric/radial_chain.h"
 
@@ -38,24 +39,6 @@ static dcs_status check(const dcs_problem *problem, dcs_error *err)
                       k + 1, steps->count, steps->step[k].b);
   return DCS_OK;
 }
-
-static dcs_next plan(const dcs_problem *problem, const dcs_stop *stop, const dcs_design *previous, const dcs_sums *sums,
-                     dcs_design *next)
-{
-  (void)problem, (void)stop, (void)sums;
-  if (previous != NULL) return DCS_NEXT_DONE;
-  *next = (dcs_design){.outer = 1, .inner = 1, .blocks = 1, .is_final = true};
-  return DCS_NEXT_RUN;
-}
-
-static dcs_status work_create(const dcs_problem *problem, dcs_block_work **work)
-{
-  (void)problem;
-  *work = NULL;
-  return DCS_OK;
-}
-
-static void work_destroy(dcs_block_work **work) { *work = NULL; }
 
 /** Integrals over the lengths. A node whose mass is below 1e-24 under both laws is beyond the range of the panels. What
  *  nodes of faint p add to chi2 may be missing from it where the range ends. */
@@ -152,9 +135,9 @@ const dcs_estimator dcs_estimator_radial = {
                  [CHI2_ERROR] = "chi2_error",
                  [W2_ERROR] = "w2_error"},
     .check = check,
-    .plan = plan,
-    .work_create = work_create,
-    .work_destroy = work_destroy,
+    .plan = dcs_exact_plan,
+    .work_create = dcs_exact_work_create,
+    .work_destroy = dcs_exact_work_destroy,
     .block = block,
     .finish = finish,
     .flops = flops,

@@ -40,7 +40,7 @@ done
 [[ $(digest r1.h5) == "$(digest stopped.h5)" ]] || fail "resumed: other data"
 
 "$DCS" verify r1.h5 > out || fail "verify: $(cat out)"
-grep -q 'bounds    ok      5[0-9] comparisons' out || fail "bounds were not compared: $(cat out)"
+grep -q 'bounds    ok      [0-9][0-9] comparisons' out || fail "bounds were not compared: $(cat out)"
 "$DCS" check r1.h5 > out || fail "claims: $(cat out)"
 grep -q '^2 passed, 0 failed, 0 missing' out || fail "claims: $(cat out)"
 

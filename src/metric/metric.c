@@ -137,7 +137,7 @@ static const dcs_metric metrics[] = {
     {.name = "w2_coupling",
      .unit = "data units",
      .long_name = "upper bound of the Wasserstein-2 distance: sampler and exact chain run with the same noise",
-     .help = "any target and one-score sampler",
+     .help = "any target and one-score sampler or heun; loose for noisy samplers on separated modes, whose paths part",
      .source = "sqrt(E|Y - X|^2), X' = Phi(X) + c z",
      .estimators = ANY_OF("gaussian", "coupling"),
      .quantity = "w2_coupling"},

@@ -123,7 +123,7 @@ static double excess(dcs_flow *flow, double h, double allowed)
     }
   row over;
   for (int v = 0; v < DCS_VECS; v++) {
-    over[v] = dcs_vec_sqrt(e2[v]) / (allowed + ROUNDING * dcs_vec_sqrt(y2[v]));
+    over[v] = dcs_vec_sqrt(e2[v]) / (allowed + ROUNDING * dcs_vec_sqrt(y2[v]) + DBL_MIN); /* 0/0 is 0 */
     if (dcs_mask_any(~(over[v] < INFINITY))) return NAN;
   }
   return largest(&over);

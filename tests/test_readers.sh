@@ -9,7 +9,7 @@ study: readers
 seed: 1
 targets:
   normal: {law: gaussian, d: 3, variance: 0.25}
-  two: {law: mixture, means: [-1, 1], stddev: 0.3}
+  two: {law: mixture, d: 2, means: [[-1, 0], [1, 0]], stddev: 0.3}
 schedule: {levels: geometric, sigma_max: 20}
 delta: 1.0e-2
 grid: {target: [normal, two], sampler: [ddim, ddpm-posterior], steps: [32, 64]}
@@ -19,7 +19,7 @@ EOF
 rm -rf readers.h5 readers.h5.journal readers.csv levels.csv
 status=0
 "$dcs" run readers.yaml -o readers.h5 -q 2> readers.log || status=$?
-[[ $status == 4 ]] || { echo "dcs run: exit $status, expected 4 (w2 is refused on a mixture)"; exit 1; }
+[[ $status == 4 ]] || { echo "dcs run: exit $status, expected 4 (w2 is refused on a mixture in two dimensions)"; exit 1; }
 "$dcs" export readers.h5 --csv -o readers.csv
 "$dcs" export readers.h5 --levels -o levels.csv
 

@@ -8,6 +8,8 @@ extern const dcs_estimator dcs_estimator_constant;
 extern const dcs_estimator dcs_estimator_information;
 extern const dcs_estimator dcs_estimator_mmse;
 extern const dcs_estimator dcs_estimator_path;
+extern const dcs_estimator dcs_estimator_quadrature, dcs_estimator_quadrature_path, dcs_estimator_quadrature_chain,
+    dcs_estimator_quadrature_mmse, dcs_estimator_quadrature_information;
 extern const dcs_estimator dcs_estimator_ratio;
 extern const dcs_estimator dcs_estimator_radial;
 extern const dcs_estimator dcs_estimator_ratio_factor;

@@ -7,6 +7,7 @@
 #include "metric/estimators.h"
 
 /** The registries: a new estimator is one file and one line, a new metric is one entry. */
+/* clang-format off */
 static const dcs_estimator *const estimators[] = {
     &dcs_estimator_gaussian,
     &dcs_estimator_gaussian_path,
@@ -31,6 +32,7 @@ static const dcs_estimator *const estimators[] = {
     &dcs_estimator_assignment,
     &dcs_estimator_knn,
 };
+/* clang-format on */
 
 /** Names of estimators, the preferred first. */
 #define ANY_OF(...)                                                                                                    \
@@ -208,7 +210,6 @@ dcs_status dcs_metric_choose(const dcs_metric *metric, const dcs_problem *proble
   *estimator = NULL;
   for (int i = 0; metric->estimators[i] != NULL; i++) {
     const dcs_estimator *e = dcs_estimator_find(metric->estimators[i]);
-    if (e == NULL) continue;
     dcs_status st = e->check(problem, err);
     if (st == DCS_EARG) continue; /* not for this kind of target: try the next */
     *estimator = e;

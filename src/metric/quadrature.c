@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "metric/estimators.h"
+#include "metric/exact.h"
 #include "metric/line_compare.h"
 #include "metric/quadrature.h"
 
@@ -222,9 +223,9 @@ const dcs_estimator dcs_estimator_quadrature = {
     .count = QUANTITIES,
     .quantity = {"kl", "kl_rev", "chi2", "w2", "kl_error", "kl_rev_error", "chi2_error", "w2_error"},
     .check = check,
-    .plan = dcs_quadrature_plan,
-    .work_create = dcs_quadrature_work_create,
-    .work_destroy = dcs_quadrature_work_destroy,
+    .plan = dcs_exact_plan,
+    .work_create = dcs_exact_work_create,
+    .work_destroy = dcs_exact_work_destroy,
     .block = block,
     .finish = finish,
     .flops = flops,

@@ -25,11 +25,7 @@ typedef dcs_status (*dcs_quadrature_measure)(const dcs_target *part, const dcs_p
 DCS_NODISCARD dcs_status dcs_quadrature_add(const dcs_problem *problem, int64_t block, const char *estimator,
                                             dcs_quadrature_measure measure, dcs_sums *sums, dcs_error *err);
 
-/** Members of an estimator with two quantities, the value and its error. */
-dcs_next dcs_quadrature_plan(const dcs_problem *problem, const dcs_stop *stop, const dcs_design *previous,
-                             const dcs_sums *sums, dcs_design *next);
-dcs_status dcs_quadrature_work_create(const dcs_problem *problem, dcs_block_work **work);
-void dcs_quadrature_work_destroy(dcs_block_work **work);
+/** finish of an estimator with two quantities, the value and its error. */
 void dcs_quadrature_finish(const dcs_problem *problem, const dcs_design *design, const dcs_sums *sums,
                            dcs_estimate *estimates);
 

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "metric/estimators.h"
+#include "metric/exact.h"
 #include "metric/flow.h"
 #include "metric/line.h"
 #include "metric/quadrature.h"
@@ -167,9 +168,9 @@ const dcs_estimator dcs_estimator_quadrature_chain = {
     .count = QUANTITIES,
     .quantity = {[VALUE] = "kl_chain", [ERROR] = "kl_chain_error"},
     .check = check,
-    .plan = dcs_quadrature_plan,
-    .work_create = dcs_quadrature_work_create,
-    .work_destroy = dcs_quadrature_work_destroy,
+    .plan = dcs_exact_plan,
+    .work_create = dcs_exact_work_create,
+    .work_destroy = dcs_exact_work_destroy,
     .block = block,
     .finish = dcs_quadrature_finish,
     .flops = flops,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "metric/estimators.h"
+#include "metric/exact.h"
 #include "metric/quadrature.h"
 #include "metric/quadrature_snr.h"
 
@@ -63,7 +64,7 @@ static int64_t groups(const dcs_problem *problem) { return problem->steps->count
 static dcs_next plan_levels(const dcs_problem *problem, const dcs_stop *stop, const dcs_design *previous,
                             const dcs_sums *sums, dcs_design *next)
 {
-  dcs_next verdict = dcs_quadrature_plan(problem, stop, previous, sums, next);
+  dcs_next verdict = dcs_exact_plan(problem, stop, previous, sums, next);
   if (verdict == DCS_NEXT_RUN) next->blocks = groups(problem);
   return verdict;
 }
@@ -123,8 +124,8 @@ const dcs_estimator dcs_estimator_quadrature_mmse = {
     .groups = groups,
     .check = check_mmse,
     .plan = plan_levels,
-    .work_create = dcs_quadrature_work_create,
-    .work_destroy = dcs_quadrature_work_destroy,
+    .work_create = dcs_exact_work_create,
+    .work_destroy = dcs_exact_work_destroy,
     .block = block_mmse,
     .finish = finish_mmse,
     .profile = profile,
@@ -139,9 +140,9 @@ const dcs_estimator dcs_estimator_quadrature_information = {
     .count = QUANTITIES,
     .quantity = {[VALUE] = "information", [ERROR] = "information_error"},
     .check = check_information,
-    .plan = dcs_quadrature_plan,
-    .work_create = dcs_quadrature_work_create,
-    .work_destroy = dcs_quadrature_work_destroy,
+    .plan = dcs_exact_plan,
+    .work_create = dcs_exact_work_create,
+    .work_destroy = dcs_exact_work_destroy,
     .block = block_information,
     .finish = dcs_quadrature_finish,
     .flops = flops_information,

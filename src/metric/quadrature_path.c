@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "metric/estimators.h"
+#include "metric/exact.h"
 #include "metric/quadrature.h"
 #include "metric/quadrature_snr.h"
 #include "sampler/map.h"
@@ -117,9 +118,9 @@ const dcs_estimator dcs_estimator_quadrature_path = {
     .count = QUANTITIES,
     .quantity = {[VALUE] = "kl_path", [ERROR] = "kl_path_error"},
     .check = check,
-    .plan = dcs_quadrature_plan,
-    .work_create = dcs_quadrature_work_create,
-    .work_destroy = dcs_quadrature_work_destroy,
+    .plan = dcs_exact_plan,
+    .work_create = dcs_exact_work_create,
+    .work_destroy = dcs_exact_work_destroy,
     .block = block,
     .finish = dcs_quadrature_finish,
     .flops = flops,

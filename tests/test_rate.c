@@ -10,125 +10,10 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "rate/rate.h"
+#include "rate_fixture.h"
 
-enum { POINTS_MAX = 64, METRICS = 2, COLUMNS = 4, SAMPLES = 64 /**< per block */ };
-enum { SAMPLER, D, COPIES, STEPS };
-
-/** A result and the arrays it points into. */
-typedef struct {
-  dcs_result result;
-  uint64_t hash[POINTS_MAX];
-  dcs_column column[COLUMNS];
-  double number[COLUMNS][POINTS_MAX];
-  char *text[POINTS_MAX];
-  dcs_result_metric metric[METRICS];
-  dcs_estimate estimate[METRICS][POINTS_MAX];
-  char *method[METRICS][POINTS_MAX];
-  int status[POINTS_MAX];
-  char *reason[POINTS_MAX];
-} fixture;
-
-static const dcs_metric path_metric = {.name = "kl_path"};
-static char kl[] = "kl", kl_path[] = "kl_path", ddim[] = "ddim", jz[] = "jain-zhang", empty[] = "";
-static char sampler[] = "sampler", d[] = "d", copies[] = "copies", steps[] = "steps";
-
-static void fixture_create(fixture *f, uint64_t seed)
-{
-  memset(f, 0, sizeof *f);
-  char *names[COLUMNS] = {sampler, d, copies, steps};
-  for (int c = 0; c < COLUMNS; c++)
-    f->column[c] = (dcs_column){.name = names[c],
-                                .unit = "1",
-                                .is_text = c == SAMPLER,
-                                .number = f->number[c],
-                                .text = c == SAMPLER ? f->text : NULL};
-  f->metric[0].name = kl;
-  f->metric[1].name = kl_path;
-  for (int m = 0; m < METRICS; m++) {
-    f->metric[m].estimate = f->estimate[m];
-    f->metric[m].method = f->method[m];
-  }
-  f->result = (dcs_result){.seed = seed,
-                           .hash = f->hash,
-                           .n_columns = COLUMNS,
-                           .column = f->column,
-                           .n_metrics = METRICS,
-                           .metric = f->metric,
-                           .status = f->status,
-                           .reason = f->reason};
-}
-
-static void fixture_destroy(fixture *f) { dcs_records_destroy(&f->result.records); }
-
-/** New point with an exact value of kl, and kl_path twice as large. */
-static int64_t add_exact(fixture *f, char *name, double dim, double n_steps, double value)
-{
-  int64_t i = f->result.n_points++;
-  assert_true(i < POINTS_MAX);
-  f->hash[i] = 1000 + (uint64_t)i;
-  f->text[i] = name;
-  f->number[D][i] = f->number[COPIES][i] = dim;
-  f->number[STEPS][i] = n_steps;
-  f->reason[i] = empty;
-  for (int m = 0; m < METRICS; m++) {
-    f->estimate[m][i] = (dcs_estimate){.value = (m + 1) * value};
-    f->method[m][i] = empty;
-  }
-  return i;
-}
-
-/** The estimator of kl that samples, and the place of kl in its sums. */
-static const dcs_estimator *sampling_estimator(int *q)
-{
-  const dcs_metric *metric = dcs_metric_find("kl");
-  assert_non_null(metric);
-  for (const char *const *name = metric->estimators; *name != NULL; name++) {
-    const dcs_estimator *estimator = dcs_estimator_find(*name);
-    assert_non_null(estimator);
-    for (*q = 0; *q < estimator->count; ++*q)
-      if (!estimator->exact && strcmp(estimator->quantity[*q], metric->quantity) == 0) return estimator;
-  }
-  fail_msg("kl has no sampling estimator");
-  return NULL;
-}
-
-/** New point whose kl is measured: `blocks` blocks of SAMPLES normal samples of mean `value` such that the standard
- *  error of the mean is rel_error * value. kl is 3 times the raw mean, as for a product of 3 copies. */
-static int64_t add_measured(fixture *f, char *name, double dim, double n_steps, double value, double rel_error,
-                            int blocks)
-{
-  int q = 0;
-  const dcs_estimator *estimator = sampling_estimator(&q);
-  int64_t i = add_exact(f, name, dim, n_steps, value);
-  dcs_sums merged = {0};
-  dcs_stream stream = dcs_stream_create(f->result.seed, DCS_PURPOSE_DRAW, f->hash[i]);
-  double scale = rel_error * sqrt((double)blocks * SAMPLES);
-  for (int b = 0; b < blocks; b++) {
-    dcs_record record = {.point = f->hash[i],
-                         .estimator = dcs_hash_bytes(estimator->name, strlen(estimator->name)),
-                         .block = b,
-                         .phase = 2,
-                         .inner = 1,
-                         .outer = SAMPLES};
-    for (int s = 0; s < SAMPLES; s++) {
-      double u[2], sample[DCS_SUMS_MAX] = {0};
-      dcs_stream_uniform2_ref(stream, (uint64_t)(b * SAMPLES + s), 0, 0, 0, u);
-      sample[q] = value / 3 * (1 + scale * sqrt(-2 * log(u[0])) * cos(6.283185307179586 * u[1]));
-      dcs_sums_add(&record.sums, estimator->count, sample);
-    }
-    assert_int_equal(dcs_records_add(&f->result.records, &record), DCS_OK);
-    dcs_sums_merge(&merged, &record.sums);
-    record.phase = 1; /* a pilot that measured something else: must not be used */
-    record.sums.mean[q] = b == 0 ? 1e6 : 0;
-    assert_int_equal(dcs_records_add(&f->result.records, &record), DCS_OK);
-  }
-  assert_int_equal(dcs_records_unique(&f->result.records, NULL), DCS_OK);
-  double n = (double)merged.n;
-  f->estimate[0][i] = (dcs_estimate){3 * merged.mean[q], 3 * sqrt(merged.m2[q] / (n * (n - 1))), 0, merged.n};
-  f->method[0][i] = (char *)(uintptr_t)estimator->name; /* only read */
-  return i;
-}
+static char ddim[] = "ddim", jz[] = "jain-zhang";
+static char sampler[] = "sampler", d[] = "d", steps[] = "steps", delta[] = "delta";
 
 static dcs_rate fit_all(const fixture *f)
 {
@@ -363,35 +248,6 @@ static void curves_split_by_what_varies(void **state)
 
 /* -- claims -------------------------------------------------------------------------------------------------------- */
 
-/** Check one claim; returns the verdict of the row (-1 when there are several) and its note. */
-static int verdict(const fixture *f, const dcs_claim *claim, dcs_check_row *copy)
-{
-  dcs_study study = {.n_claims = 1, .claim = (dcs_claim *)(uintptr_t)claim}; /* only read */
-  dcs_check_row *rows = NULL;
-  dcs_error err = {""};
-  int n = 0;
-  if (dcs_claims_check(&study, &f->result, &n, &rows, &err) != DCS_OK) fail_msg("%s", err.text);
-  assert_true(n > 0);
-  *copy = rows[0];
-  copy->where = NULL;
-  int v = n == 1 ? (int)rows[0].verdict : -1;
-  dcs_claims_destroy(n, &rows);
-  return v;
-}
-
-static dcs_claim claim_create(dcs_claim_kind kind, char *versus, double lo, double hi)
-{
-  return (dcs_claim){.name = empty,
-                     .source = empty,
-                     .kind = kind,
-                     .metric = dcs_metric_find("kl"),
-                     .other = &path_metric,
-                     .versus = versus,
-                     .lo = lo,
-                     .hi = hi,
-                     .n_per = -1};
-}
-
 static void exponent_claim(void **state)
 {
   (void)state;
@@ -497,6 +353,39 @@ static void below_claim_names_the_worst_point(void **state)
   fixture_destroy(&f);
 }
 
+/** y = 3 log(1/delta)^a. */
+static void powers_of_a_logarithm(void **state)
+{
+  (void)state;
+  dcs_check_row row;
+  for (int noisy = 0; noisy < 2; noisy++) {
+    fixture f;
+    fixture_create(&f, 9);
+    for (int k = 1; k <= 6; k++) {
+      double x = pow(10, -k), y = 3 * pow(-log(x), 2.5);
+      int64_t i = noisy ? add_measured(&f, ddim, 1, 8, y, 0.01, 16) : add_exact(&f, ddim, 1, 8, y);
+      f.number[DELTA][i] = x;
+    }
+    dcs_claim claim = claim_create(DCS_CLAIM_LOG_EXPONENT, delta, 2.4, 2.6);
+    assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_PASS);
+    /* rounding; else 4.5 standard errors, 1% over the root of the spread of log log(1/delta), 2.19 */
+    assert_true(fabs(row.value - 2.5) < (noisy ? 4.5 * 0.01 / sqrt(2.19) : 1e-12));
+    assert_true(row.exact == !noisy && (noisy ? row.lo < 2.5 && 2.5 < row.hi : row.lo == row.hi));
+    claim.lo = 2.7;
+    claim.hi = 3.3;
+    assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_FAIL);
+    assert_string_equal(row.note, "the exponent lies below the band");
+    claim.kind = DCS_CLAIM_EXPONENT; /* log(1/delta) is no power of delta */
+    assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_FAIL);
+    assert_true(row.value < 0);
+    claim.kind = DCS_CLAIM_LOG_EXPONENT;
+    f.number[DELTA][3] = 1;
+    assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_MISSING);
+    assert_string_equal(row.note, "delta = 1 at point 3: powers of log(1/delta) need values below 1");
+    fixture_destroy(&f);
+  }
+}
+
 static void missing_claims(void **state)
 {
   (void)state;
@@ -567,6 +456,7 @@ int main(void)
       cmocka_unit_test(bounded_claim),
       cmocka_unit_test(below_claim),
       cmocka_unit_test(below_claim_names_the_worst_point),
+      cmocka_unit_test(powers_of_a_logarithm),
       cmocka_unit_test(missing_claims),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

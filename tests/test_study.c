@@ -212,6 +212,32 @@ static void test_claims(void **state)
   dcs_study_destroy(&study);
 }
 
+/** The study as written, and again from its canonical form. */
+static void test_claims_on_logarithms_and_steps(void **state)
+{
+  (void)state;
+  dcs_study *study = NULL;
+  dcs_error err = {0};
+  assert_int_equal(parse_file(source_path("tests/study/good_claims.yaml"), &study, &err), DCS_OK);
+  for (int round = 0; round < 2; round++) {
+    assert_int_equal(study->n_claims, 2);
+    const dcs_claim *c = study->claim;
+    assert_int_equal(c[0].kind, DCS_CLAIM_LOG_EXPONENT);
+    assert_true(c[0].lo == 1.75 && c[0].hi == 2.25 && c[0].n_eps == 0);
+    assert_string_equal(c[0].versus, "delta");
+    assert_string_equal(c[0].per[0], "steps");
+    assert_int_equal(c[1].kind, DCS_CLAIM_STEPS_TO);
+    assert_true(c[1].lo == 0.9 && c[1].hi == 1.1 && c[1].n_per == -1);
+    assert_int_equal(c[1].n_eps, 4);
+    assert_true(c[1].eps[0] == 0.5 && c[1].eps[1] == 0.35 && c[1].eps[2] == 0.25 && c[1].eps[3] == 0.1);
+    dcs_study *again = parse_text(study->canonical, 0, NULL);
+    assert_string_equal(again->canonical, study->canonical);
+    dcs_study_destroy(&study);
+    study = again;
+  }
+  dcs_study_destroy(&study);
+}
+
 static void test_numbers_and_defaults(void **state)
 {
   (void)state;
@@ -517,6 +543,7 @@ int main(void)
                                      cmocka_unit_test(test_good_files),
                                      cmocka_unit_test(test_grid),
                                      cmocka_unit_test(test_claims),
+                                     cmocka_unit_test(test_claims_on_logarithms_and_steps),
                                      cmocka_unit_test(test_axis_of_one_target),
                                      cmocka_unit_test(test_identity),
                                      cmocka_unit_test(test_identity_is_kept),

@@ -104,42 +104,83 @@ static double largest_normalised(const dcs_result *result, int metric, const dcs
   return largest;
 }
 
+/** The verdict on a rate: its whole interval inside the band, or the upper end of the one-sided one below the bound. */
+static void judge(const dcs_rate *rate, dcs_check_row *row)
+{
+  const dcs_claim *claim = row->claim;
+  row->value = rate->slope;
+  row->exact = rate->exact;
+  if (!isfinite(rate->hi)) {
+    note(row, "a bias bound is as large as the value it belongs to");
+    return;
+  }
+  bool is_bound = claim->kind == DCS_CLAIM_BOUNDED;
+  row->lo = is_bound ? -INFINITY : rate->lo;
+  row->hi = is_bound ? rate->upper : rate->hi;
+  bool pass = row->hi <= claim->hi && (is_bound || row->lo >= claim->lo);
+  row->verdict = pass ? DCS_VERDICT_PASS : DCS_VERDICT_FAIL;
+  if (pass) return;
+  if (is_bound)
+    note(row, "growth up to %s^%.3g is not excluded (95%%, one-sided); admissible is %.3g", claim->versus, rate->upper,
+         claim->hi);
+  else
+    note(row, "%s",
+         rate->lo > claim->hi   ? "the exponent lies above the band"
+         : rate->hi < claim->lo ? "the exponent lies below the band"
+                                : "the interval reaches beyond the band");
+}
+
+/** Which eps the curve does not reach, after whatever the note says. */
+static void note_left_out(const dcs_result *result, const dcs_curve *curve, dcs_check_row *row)
+{
+  const dcs_column *column = &result->column[dcs_result_column_find(result, row->claim->versus)];
+  const double end[2] = {column->number[curve->point[0]], column->number[curve->point[curve->n - 1]]};
+  const dcs_crossing_place place[2] = {DCS_CROSSING_BEFORE, DCS_CROSSING_BEYOND};
+  for (int k = 0; k < 2; k++) {
+    size_t used = strlen(row->note);
+    const char *separator = used > 0 ? "; " : "";
+    int count = 0;
+    for (int e = 0; e < row->n_crossings; e++) {
+      if (row->crossing[e].place != place[k]) continue;
+      used += (size_t)snprintf(row->note + used, sizeof row->note - used, "%s%s%.3g", count == 0 ? separator : ", ",
+                               count == 0 ? "eps left out: " : "", row->crossing[e].eps);
+      count++;
+      if (used >= sizeof row->note) return;
+    }
+    if (count > 0)
+      snprintf(row->note + used, sizeof row->note - used,
+               k == 0 ? " (reached at %s = %.6g already)" : " (not reached at %s = %.6g)", row->claim->versus, end[k]);
+  }
+}
+
 static dcs_status check_rate(const dcs_result *result, int metric, const dcs_curve *curve, dcs_check_row *row,
                              dcs_error *err)
 {
+  dcs_status st = DCS_OK;
   const dcs_claim *claim = row->claim;
+  const char *name = claim->metric->name;
   dcs_error reason = {""};
   dcs_rate rate;
-  dcs_status st = dcs_rate_fit(result, curve, claim->metric->name, claim->versus, claim->n_factors, claim->factor,
-                               claim->power, &rate, &reason);
+  switch (claim->kind) {
+  case DCS_CLAIM_STEPS_TO:
+    DCS_TRY(dcs_alloc((size_t)claim->n_eps, sizeof *row->crossing, &row->crossing));
+    row->n_crossings = claim->n_eps;
+    st = dcs_rate_steps_to(result, curve, name, claim->versus, claim->n_eps, claim->eps, row->crossing, &rate, &reason);
+    break;
+  case DCS_CLAIM_LOG_EXPONENT:
+    st = dcs_rate_fit_log(result, curve, name, claim->versus, &rate, &reason);
+    break;
+  default:
+    st =
+        dcs_rate_fit(result, curve, name, claim->versus, claim->n_factors, claim->factor, claim->power, &rate, &reason);
+  }
   if (st != DCS_OK) return absorb(st, row, &reason, err);
-  row->value = rate.slope;
-  row->exact = rate.exact;
-  if (!isfinite(rate.hi)) {
-    note(row, "a bias bound is as large as the value it belongs to");
-    return DCS_OK;
-  }
-  bool pass;
-  if (claim->kind == DCS_CLAIM_EXPONENT) {
-    row->lo = rate.lo;
-    row->hi = rate.hi;
-    pass = rate.lo >= claim->lo && rate.hi <= claim->hi;
-    if (!pass)
-      note(row, "%s",
-           rate.lo > claim->hi   ? "the exponent lies above the band"
-           : rate.hi < claim->lo ? "the exponent lies below the band"
-                                 : "the interval reaches beyond the band");
-  } else {
-    row->lo = -INFINITY;
-    row->hi = rate.upper;
+  judge(&rate, row);
+  if (claim->kind == DCS_CLAIM_BOUNDED && row->verdict != DCS_VERDICT_MISSING)
     row->constant = largest_normalised(result, metric, claim, curve);
-    pass = rate.upper <= claim->hi;
-    if (!pass)
-      note(row, "growth up to %s^%.3g is not excluded (95%%, one-sided); admissible is %.3g", claim->versus, rate.upper,
-           claim->hi);
-  }
-  row->verdict = pass ? DCS_VERDICT_PASS : DCS_VERDICT_FAIL;
-  return DCS_OK;
+  if (claim->kind == DCS_CLAIM_STEPS_TO) note_left_out(result, curve, row);
+done:
+  return st;
 }
 
 /** a <= b within 3 standard errors of a - b (taken as independent), the bias bounds and rounding, which matters where
@@ -253,6 +294,9 @@ done:
 void dcs_claims_destroy(int n_rows, dcs_check_row **rows)
 {
   if (*rows == NULL) return;
-  for (int i = 0; i < n_rows; i++) dcs_free(&(*rows)[i].where);
+  for (int i = 0; i < n_rows; i++) {
+    dcs_free(&(*rows)[i].where);
+    dcs_free(&(*rows)[i].crossing);
+  }
   dcs_free(rows);
 }

@@ -48,6 +48,41 @@ DCS_NODISCARD dcs_status dcs_rate_fit(const dcs_result *result, const dcs_curve 
                                       const char *versus, int n_factors, char *const *factor, const double *power,
                                       dcs_rate *rate, dcs_error *err);
 
+/** The same with a power of a logarithm: metric ~ prefactor * (log 1/versus)^slope, log log(1/versus) taking the place
+ *  of log(versus). DCS_EARG also when some versus is not below 1. */
+DCS_NODISCARD dcs_status dcs_rate_fit_log(const dcs_result *result, const dcs_curve *curve, const char *metric,
+                                          const char *versus, dcs_rate *rate, dcs_error *err);
+
+typedef enum {
+  DCS_CROSSING_INSIDE, /**< on the curve */
+  DCS_CROSSING_BEFORE, /**< nowhere on the curve is the metric clearly above eps^2: it takes smaller steps or eps */
+  DCS_CROSSING_BEYOND  /**< the metric is not clearly below eps^2 at the curve's end: it takes more steps, larger eps */
+} dcs_crossing_place;
+
+/** Steps that the metric needs to come down to eps^2. */
+typedef struct {
+  double eps;
+  double steps, lo, hi; /**< N(eps) with its 95% interval; NAN when not inside */
+  dcs_crossing_place place;
+} dcs_crossing;
+
+enum { DCS_CROSSINGS_MIN = 3 /**< for a rate */ };
+
+/** Invert metric(N) = eps^2 on one curve over `versus` and fit N(eps) ~ prefactor * (1/eps)^slope.
+ *
+ *  N(eps) is where the curve comes down to eps^2 for good: the last place where it is above, on straight lines in (log N,
+ *  log metric) between neighbouring usable points. It rises with every value of the curve, so that the curves of metric
+ *  -+ bias bound give its bounds. The 2000 replicates of rate/bootstrap.h are each inverted like the curve itself; what
+ *  neighbouring eps have in common by lying between the same points is in the interval of the slope by that. Nothing is
+ *  extrapolated: an eps counts when the curve, those with the bias bounds and 99% of the replicates reach it. Weights as
+ *  in dcs_rate_fit, the error of log N being to first order that of the two points it lies between; chi2_per_dof is NAN (the N(eps) of one
+ *  curve are not independent). `crossing` has room for n_eps entries, filled in the order of `eps`, also on DCS_EARG
+ *  for fewer than DCS_CROSSINGS_MIN eps on the curve (the message says what to add). DCS_EARG: also what dcs_rate_fit
+ *  says, and two points with the same abscissa. DCS_EREFUSED: more than 1% of the replicates miss an eps that counts. */
+DCS_NODISCARD dcs_status dcs_rate_steps_to(const dcs_result *result, const dcs_curve *curve, const char *metric,
+                                           const char *versus, int n_eps, const double *eps, dcs_crossing *crossing,
+                                           dcs_rate *rate, dcs_error *err);
+
 /** Local slopes: dcs_rate_fit on every two neighbouring usable points. `local` has room for curve->n entries, `*n` are
  *  filled. Where the errors are too large for an interval it is (-INFINITY, INFINITY). */
 DCS_NODISCARD dcs_status dcs_rate_local(const dcs_result *result, const dcs_curve *curve, const char *metric,
@@ -58,17 +93,20 @@ typedef enum { DCS_VERDICT_PASS, DCS_VERDICT_FAIL, DCS_VERDICT_MISSING } dcs_ver
 typedef struct {
   const dcs_claim *claim; /**< borrowed from the study */
   char *where;            /**< label of the curve; below: of the worst point; owned */
-  double value, lo, hi;   /**< exponent: slope, interval; bounded: growth exponent, -INFINITY, its one-sided upper end;
-                               below: worst (a - b) / allowance (passes up to 1), lo = hi = value. NAN when missing */
+  double value, lo, hi;   /**< exponent, log_exponent, steps_to: slope, interval; bounded: growth exponent, -INFINITY,
+                               its one-sided upper end; below: worst (a - b) / allowance (passes up to 1), lo = hi =
+                               value. NAN when missing */
   bool exact;
-  double constant; /**< bounded: largest normalised value; else NAN */
+  double constant;        /**< bounded: largest normalised value; else NAN */
+  int n_crossings;        /**< steps_to: the eps of the claim; else 0 */
+  dcs_crossing *crossing; /**< owned */
   dcs_verdict verdict;
-  char note[160]; /**< why missing or failed, "" otherwise */
+  char note[160]; /**< why missing or failed; steps_to that passes: which eps were left out; "" otherwise */
 } dcs_check_row;
 
 /** Evaluate every claim of the study on the result.
  *
- *  exponent: passes when [lo, hi] lies inside the band. bounded: passes when the upper end of the one-sided 95%
+ *  exponent, log_exponent, steps_to: passes when [lo, hi] lies inside the band. bounded: passes when the upper end of the one-sided 95%
  *  interval of the growth exponent is at most claim->hi. below: a <= b + 3 sqrt(se_a^2 + se_b^2) + bias_a + bias_b +
  *  rounding at every point. Missing: nothing passes the filter, a point of the study or of the curve is not usable, its
  *  bias is unknown, or no fit is possible. Exit code of `dcs check`: 3 if any row fails, else 4 if any is missing. */

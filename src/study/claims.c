@@ -7,11 +7,13 @@
 #include "study/schema.h"
 #include "study/word.h"
 
-static const dcs_schema_key claim_keys[] = {{"name", DCS_NODE_SCALAR, true},    {"source", DCS_NODE_SCALAR, false},
-                                            {"metric", DCS_NODE_SCALAR, true},  {"versus", DCS_NODE_SCALAR, false},
-                                            {"exponent", DCS_NODE_LIST, false}, {"bounded", DCS_NODE_MAP, false},
-                                            {"below", DCS_NODE_SCALAR, false},  {"per", DCS_NODE_LIST, false},
-                                            {"where", DCS_NODE_MAP, false},     {0}};
+static const dcs_schema_key claim_keys[] = {
+    {"name", DCS_NODE_SCALAR, true},    {"source", DCS_NODE_SCALAR, false},     {"metric", DCS_NODE_SCALAR, true},
+    {"versus", DCS_NODE_SCALAR, false}, {"exponent", DCS_NODE_LIST, false},     {"bounded", DCS_NODE_MAP, false},
+    {"below", DCS_NODE_SCALAR, false},  {"log_exponent", DCS_NODE_LIST, false}, {"steps_to", DCS_NODE_MAP, false},
+    {"per", DCS_NODE_LIST, false},      {"where", DCS_NODE_MAP, false},         {0}};
+
+static const dcs_schema_key steps_to_keys[] = {{"eps", DCS_NODE_LIST, true}, {0}};
 
 static dcs_status find_metric(const dcs_study *study, const dcs_node *node, const char *key, const dcs_metric **out,
                               dcs_error *err)
@@ -38,11 +40,35 @@ static dcs_status find_column(const dcs_study *study, const dcs_node *place, con
                        nearest.name);
 }
 
-static dcs_status read_exponent(const dcs_node *band, dcs_claim *claim, dcs_error *err)
+/** [lo, hi] under the key that names the kind of exponent. */
+static dcs_status read_band(const dcs_node *band, dcs_claim *claim, dcs_error *err)
 {
-  if (band->count != 2) return dcs_node_fail(band, err, "exponent: write the band as [lo, hi]");
-  dcs_status st = dcs_schema_real(&band->child[0], "exponent", -100.0, 100.0, &claim->lo, err);
-  if (st == DCS_OK) st = dcs_schema_real(&band->child[1], "exponent", claim->lo, 100.0, &claim->hi, err);
+  const char *key = band->key;
+  if (band->count != 2) return dcs_node_fail(band, err, "%s: write the band as [lo, hi]", key);
+  dcs_status st = dcs_schema_real(&band->child[0], key, -100.0, 100.0, &claim->lo, err);
+  if (st == DCS_OK) st = dcs_schema_real(&band->child[1], key, claim->lo, 100.0, &claim->hi, err);
+  return st;
+}
+
+/** {eps: [...]}: metric <= eps^2 is to be reached. */
+static dcs_status read_steps_to(const dcs_node *map, dcs_claim *claim, dcs_error *err)
+{
+  enum { EPS_MIN = 3, EPS_MAX = 100 };
+  dcs_status st = DCS_OK;
+  DCS_TRY(dcs_schema_check(map, "steps_to", steps_to_keys, err));
+  const dcs_node *list = dcs_node_find(map, "eps");
+  if (list->count < EPS_MIN || list->count > EPS_MAX)
+    DCS_TRY(dcs_node_fail(list, err, "eps: a rate needs %d to %d values", EPS_MIN, EPS_MAX));
+  DCS_TRY(dcs_alloc(list->count, sizeof *claim->eps, &claim->eps));
+  for (size_t i = 0; i < list->count; i++) {
+    const dcs_node *node = &list->child[i];
+    DCS_TRY(dcs_schema_real(node, "eps", 1e-100, 1e100, &claim->eps[i], err));
+    for (size_t j = 0; j < i; j++)
+      if (fabs(log(claim->eps[j] / claim->eps[i])) < 1e-9)
+        DCS_TRY(dcs_node_fail(node, err, "eps: %s is repeated", node->text));
+    claim->n_eps++;
+  }
+done:
   return st;
 }
 
@@ -141,8 +167,11 @@ static dcs_status read_claim(const dcs_study *study, const dcs_node *node, const
   const dcs_node *below = dcs_node_find(node, "below"), *versus = dcs_node_find(node, "versus");
   const dcs_node *source = dcs_node_find(node, "source"), *per = dcs_node_find(node, "per");
   const dcs_node *where = dcs_node_find(node, "where"), *metric = dcs_node_find(node, "metric");
-  if ((exponent != NULL) + (bounded != NULL) + (below != NULL) != 1)
-    DCS_TRY(dcs_node_fail(node, err, "a claim has exactly one of 'exponent', 'bounded' and 'below'"));
+  const dcs_node *log_exponent = dcs_node_find(node, "log_exponent"), *steps_to = dcs_node_find(node, "steps_to");
+  if ((exponent != NULL) + (bounded != NULL) + (below != NULL) + (log_exponent != NULL) != 1)
+    DCS_TRY(dcs_node_fail(node, err, "a claim has exactly one of 'exponent', 'log_exponent', 'bounded' and 'below'"));
+  if (steps_to != NULL && exponent == NULL)
+    DCS_TRY(dcs_node_fail(steps_to, err, "steps_to: goes with 'exponent', the band of a in N(eps) ~ eps^-a"));
   if (below == NULL && versus == NULL) DCS_TRY(dcs_node_fail(node, err, "missing key 'versus' in a claim on growth"));
   if (below != NULL && versus != NULL)
     DCS_TRY(dcs_node_fail(versus, err, "versus: a claim with 'below' compares point by point and takes none"));
@@ -155,9 +184,15 @@ static dcs_status read_claim(const dcs_study *study, const dcs_node *node, const
     DCS_TRY(find_column(study, versus, "versus", versus->text, true, &column, err));
     DCS_TRY(dcs_strdup(versus->text, &claim->versus));
   }
+  if (steps_to != NULL && strcmp(versus->text, "steps") != 0)
+    DCS_TRY(dcs_node_fail(versus, err, "versus: a claim with 'steps_to' counts steps; write 'versus: steps'"));
   if (exponent != NULL) {
-    claim->kind = DCS_CLAIM_EXPONENT;
-    DCS_TRY(read_exponent(exponent, claim, err));
+    claim->kind = steps_to == NULL ? DCS_CLAIM_EXPONENT : DCS_CLAIM_STEPS_TO;
+    DCS_TRY(read_band(exponent, claim, err));
+    if (steps_to != NULL) DCS_TRY(read_steps_to(steps_to, claim, err));
+  } else if (log_exponent != NULL) {
+    claim->kind = DCS_CLAIM_LOG_EXPONENT;
+    DCS_TRY(read_band(log_exponent, claim, err));
   } else if (bounded != NULL) {
     claim->kind = DCS_CLAIM_BOUNDED;
     DCS_TRY(read_bounded(study, bounded, claim, err));

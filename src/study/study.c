@@ -183,6 +183,7 @@ static void destroy_claim(dcs_claim *claim)
   }
   dcs_free(&claim->factor);
   dcs_free(&claim->power);
+  dcs_free(&claim->eps);
   dcs_free(&claim->per);
   dcs_free(&claim->where);
   dcs_free(&claim->versus);

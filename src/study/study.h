@@ -42,7 +42,13 @@ typedef struct {
   double *values; /**< [rows][cols] */
 } dcs_cloud;
 
-typedef enum { DCS_CLAIM_EXPONENT, DCS_CLAIM_BOUNDED, DCS_CLAIM_BELOW } dcs_claim_kind;
+typedef enum {
+  DCS_CLAIM_EXPONENT,     /**< metric ~ versus^a */
+  DCS_CLAIM_BOUNDED,      /**< metric * prod column^power does not grow */
+  DCS_CLAIM_BELOW,        /**< metric <= other */
+  DCS_CLAIM_LOG_EXPONENT, /**< metric ~ (log 1/versus)^a */
+  DCS_CLAIM_STEPS_TO      /**< the steps that metric <= eps^2 takes ~ eps^-a */
+} dcs_claim_kind;
 
 typedef struct {
   char *column; /**< coordinate name */
@@ -57,11 +63,13 @@ typedef struct {
   dcs_claim_kind kind;
   const dcs_metric *metric;
   char *versus;            /**< coordinate on the abscissa; NULL for below */
-  double lo, hi;           /**< exponent: band; bounded: hi = largest admissible growth exponent (default 0.05) */
+  double lo, hi;           /**< band of a; bounded: hi = largest admissible growth exponent (default 0.05) */
   const dcs_metric *other; /**< below: metric <= other */
   int n_factors;           /**< bounded: metric * prod column^power */
   char **factor;
   double *power;
+  int n_eps; /**< steps_to */
+  double *eps;
   int n_per; /**< one verdict for each combination of these coordinates; default: all that vary but versus */
   char **per;
   int n_where; /**< restrict to points that pass every filter */

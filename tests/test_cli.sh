@@ -314,6 +314,12 @@ PYTHON
 sed 's/\[-2.2, -1.8\]/[-1.2, -0.8]/' study.yaml > wrong.yaml
 expect 3 "$dcs" check r.h5 --study wrong.yaml
 grep -q 'FAIL .*d=2' out || fail "wrong claim: $(cat out)"
+sed 's/ exponent: .*/ exponent: [0.9, 1.1], steps_to: {eps: [0.05, 0.03, 0.02]}}/' study.yaml > steps_to.yaml
+expect 0 "$dcs" check r.h5 --study steps_to.yaml
+[[ $(grep -c '^ *0.0[532]  *[0-9.]*  exact$' out) == 6 ]] || fail "steps to eps: $(cat out)"
+expect 0 "$dcs" check r.h5 --study steps_to.yaml --json
+valid_json
+grep -q '"steps_to": \[{"eps": 0.05[0-9]*, "steps": [0-9.]*, "lo": ' out || fail "steps to eps: $(cat out)"
 sed -e 's/^target: .*/target: {law: mixture, d: $d, components: 2, stddev: 0.5}/' -e 's/ddim/ddpm-big/' -e 's/\[2, 4\]/[2]/' \
   -e 's/\[32, 64, 128\]/[8]/' -e 's/\[kl, w2\]/[kl]/' study.yaml > coarse.yaml
 expect 4 "$dcs" run coarse.yaml -o coarse.h5

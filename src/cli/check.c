@@ -16,9 +16,10 @@ typedef struct {
 
 static const char doc[] =
     "Judge every claim of a study on its result file.\n\n"
-    "An exponent passes when its whole 95% interval lies inside the claim's band. A bounded quantity passes when the "
-    "upper end of the one-sided 95% interval of its growth exponent is at most the admissible one. \"Below\" passes "
-    "when "
+    "An exponent (also of log(1/delta), and of 1/eps in the steps N(eps) that bring a metric down to eps^2, of which "
+    "a table is printed) passes when its whole 95% interval lies inside the claim's band. A bounded quantity passes "
+    "when the upper end of the one-sided 95% interval of its growth exponent is at most the admissible one. \"Below\" "
+    "passes when "
     "the first metric is at most the second at every point, within 3 standard errors and the bias bounds; the worst "
     "point is shown, as a fraction of what is allowed. A claim is missing, and never passes, when a point it speaks of "
     "is not there or not complete.\n\n"
@@ -38,8 +39,13 @@ static const struct argp_option option[] = {
 
 static const char *const verdict_word[] = {
     [DCS_VERDICT_PASS] = "PASS", [DCS_VERDICT_FAIL] = "FAIL", [DCS_VERDICT_MISSING] = "MISSING"};
-static const char *const kind_word[] = {
-    [DCS_CLAIM_EXPONENT] = "exponent", [DCS_CLAIM_BOUNDED] = "bounded", [DCS_CLAIM_BELOW] = "below"};
+static const char *const kind_word[] = {[DCS_CLAIM_EXPONENT] = "exponent",
+                                        [DCS_CLAIM_BOUNDED] = "bounded",
+                                        [DCS_CLAIM_BELOW] = "below",
+                                        [DCS_CLAIM_LOG_EXPONENT] = "log_exponent",
+                                        [DCS_CLAIM_STEPS_TO] = "steps_to"};
+static const char *const place_word[] = {
+    [DCS_CROSSING_INSIDE] = "inside", [DCS_CROSSING_BEFORE] = "before", [DCS_CROSSING_BEYOND] = "beyond"};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -82,12 +88,29 @@ static const char *text_or_empty(const char *text) { return text == NULL ? "" : 
 /** What the claim demands. */
 static void band(const dcs_claim *claim, size_t n, char *out)
 {
-  if (claim->kind == DCS_CLAIM_EXPONENT)
-    snprintf(out, n, "exponent in [%.4g, %.4g]", claim->lo, claim->hi);
-  else if (claim->kind == DCS_CLAIM_BOUNDED)
+  switch (claim->kind) {
+  case DCS_CLAIM_BOUNDED:
     snprintf(out, n, "growth exponent at most %.4g", claim->hi);
-  else
+    return;
+  case DCS_CLAIM_BELOW:
     snprintf(out, n, "%s <= %s", claim->metric->name, claim->other->name);
+    return;
+  case DCS_CLAIM_LOG_EXPONENT:
+    snprintf(out, n, "exponent of log(1/%s) in [%.4g, %.4g]", claim->versus, claim->lo, claim->hi);
+    return;
+  case DCS_CLAIM_STEPS_TO:
+    snprintf(out, n, "steps to %s <= eps^2: exponent of 1/eps in [%.4g, %.4g]", claim->metric->name, claim->lo,
+             claim->hi);
+    return;
+  default:
+    snprintf(out, n, "exponent in [%.4g, %.4g]", claim->lo, claim->hi);
+  }
+}
+
+/** Lower end of the band; NAN where there is none. */
+static double band_lo(const dcs_claim *claim)
+{
+  return claim->kind == DCS_CLAIM_BOUNDED || claim->kind == DCS_CLAIM_BELOW ? NAN : claim->lo;
 }
 
 static void measured(const dcs_check_row *row, size_t n, char *out)
@@ -108,13 +131,30 @@ static void measured(const dcs_check_row *row, size_t n, char *out)
 
 static const char *cell_source(const dcs_check_row *row) { return text_or_empty(row->claim->source); }
 
+/** N(eps), where there is one. */
+static void print_crossings(const dcs_check_row *row)
+{
+  bool any = false;
+  for (int e = 0; e < row->n_crossings; e++) {
+    const dcs_crossing *c = &row->crossing[e];
+    if (c->place != DCS_CROSSING_INSIDE) continue;
+    if (!any) printf("           %10s  %12s  95%% interval\n", "eps", "N(eps)");
+    any = true;
+    printf("           %10.4g  %12.5g  ", c->eps, c->steps);
+    if (row->exact && !(c->hi - c->lo > 5e-5 * c->steps)) /* no digit that is shown moves */
+      printf("exact\n");
+    else
+      printf("[%.5g, %.5g]\n", c->lo, c->hi);
+  }
+}
+
 /** Rows of one claim stand under its name. */
 static void print_text(int n_rows, const dcs_check_row *rows, const int *count)
 {
   const dcs_claim *claim = NULL;
   for (int i = 0; i < n_rows; i++) {
     const dcs_check_row *row = &rows[i];
-    char value[64], wanted[80];
+    char value[64], wanted[96];
     measured(row, sizeof value, value);
     if (row->claim != claim) {
       claim = row->claim;
@@ -125,6 +165,7 @@ static void print_text(int n_rows, const dcs_check_row *rows, const int *count)
     printf("  %-7s  %-24s  %s\n", verdict_word[row->verdict], value, row->where);
     if (isfinite(row->constant)) printf("           largest normalised value: %.4g\n", row->constant);
     if (row->note[0] != '\0') printf("           %s\n", row->note);
+    print_crossings(row);
   }
   printf("%s%d passed, %d failed, %d missing\n", n_rows > 0 ? "\n" : "", count[DCS_VERDICT_PASS],
          count[DCS_VERDICT_FAIL], count[DCS_VERDICT_MISSING]);
@@ -142,6 +183,22 @@ static void json_number(const char *key, double x)
   dcs_json_number(x);
 }
 
+static void json_crossings(const dcs_check_row *row)
+{
+  printf(", \"steps_to\": [");
+  for (int e = 0; e < row->n_crossings; e++) {
+    const dcs_crossing *c = &row->crossing[e];
+    printf("%s{\"eps\": ", e > 0 ? ", " : "");
+    dcs_json_number(c->eps);
+    json_number("steps", c->steps);
+    json_number("lo", c->lo);
+    json_number("hi", c->hi);
+    json_string("place", place_word[c->place]);
+    putchar('}');
+  }
+  putchar(']');
+}
+
 static void print_json(int n_rows, const dcs_check_row *rows, const int *count)
 {
   printf("{\"passed\": %d, \"failed\": %d, \"missing\": %d, \"claims\": [", count[DCS_VERDICT_PASS],
@@ -157,10 +214,11 @@ static void print_json(int n_rows, const dcs_check_row *rows, const int *count)
     json_number("lo", row->lo);
     json_number("hi", row->hi);
     json_number("constant", row->constant);
-    json_number("band_lo", row->claim->kind == DCS_CLAIM_EXPONENT ? row->claim->lo : NAN);
+    json_number("band_lo", band_lo(row->claim));
     json_number("band_hi", row->claim->kind == DCS_CLAIM_BELOW ? 1 : row->claim->hi);
     json_string("verdict", verdict_word[row->verdict]);
     json_string("note", row->note);
+    if (row->n_crossings > 0) json_crossings(row);
     putchar('}');
   }
   printf("]}\n");
@@ -179,7 +237,8 @@ static dcs_status store(const char *path, int n_rows, dcs_check_row *rows, dcs_e
   double *number[TEXTS + NUMBERS] = {NULL};
   const double *number_in[TEXTS + NUMBERS];
   char **text[TEXTS + NUMBERS] = {NULL};
-  char kind[][12] = {"exponent", "bounded", "below"}, verdict[][8] = {"PASS", "FAIL", "MISSING"}, empty[] = "";
+  char kind[][16] = {"exponent", "bounded", "below", "log_exponent", "steps_to"};
+  char verdict[][8] = {"PASS", "FAIL", "MISSING"}, empty[] = "";
   for (int k = 0; k < TEXTS + NUMBERS; k++) {
     if (k < TEXTS)
       DCS_TRY(dcs_alloc((size_t)n_rows, sizeof **text, &text[k]));
@@ -201,7 +260,7 @@ static dcs_status store(const char *path, int n_rows, dcs_check_row *rows, dcs_e
                               rows[i].hi,
                               rows[i].exact,
                               rows[i].constant,
-                              claim->kind == DCS_CLAIM_EXPONENT ? claim->lo : NAN,
+                              band_lo(claim),
                               claim->kind == DCS_CLAIM_BELOW ? 1 : claim->hi};
     for (int k = 0; k < TEXTS; k++) text[k][i] = words[k];
     for (int k = 0; k < NUMBERS; k++) number[TEXTS + k][i] = values[k];

@@ -89,6 +89,23 @@ static void test_geometric_has_one_ratio(void **state)
     }
 }
 
+/** gamma_k = gamma_0 + k (gamma_N - gamma_0)/N, gamma = 1/sigma^2, the continuation k = N + 1 included. */
+static void test_snr_uniform_has_one_difference(void **state)
+{
+  (void)state;
+  for (int r = 0; r < RANGES; r++)
+    for (int n = 0; n < STEP_COUNTS; n++) {
+      int steps = step_counts[n];
+      dcs_schedule *schedule = make("snr-uniform", ranges[r][0], steps, ranges[r][1]);
+      long double first = 1 / ((long double)ranges[r][0] * ranges[r][0]), last = 1 / (long double)ranges[r][1];
+      for (int k = 0; k <= steps + 1; k++) {
+        long double s = schedule->sigma[k];
+        assert_near((double)(1 / (s * s) / (first + (last - first) * k / steps)), 1, 8 * DBL_EPSILON);
+      }
+      dcs_schedule_destroy(&schedule);
+    }
+}
+
 /** h_k = c min(1, t_k) with one c, h and t from sigma^2 = e^{2t} - 1. */
 static void test_jain_zhang_has_one_constant(void **state)
 {
@@ -177,8 +194,11 @@ static void test_contradictions_are_refused(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ends_are_exact_and_levels_descend), cmocka_unit_test(test_geometric_has_one_ratio),
-      cmocka_unit_test(test_jain_zhang_has_one_constant),       cmocka_unit_test(test_li_yan_recursion),
+      cmocka_unit_test(test_ends_are_exact_and_levels_descend),
+      cmocka_unit_test(test_geometric_has_one_ratio),
+      cmocka_unit_test(test_snr_uniform_has_one_difference),
+      cmocka_unit_test(test_jain_zhang_has_one_constant),
+      cmocka_unit_test(test_li_yan_recursion),
       cmocka_unit_test(test_contradictions_are_refused),
   };
   return cmocka_run_group_tests_name("schedule", tests, NULL, NULL);

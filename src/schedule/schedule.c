@@ -33,6 +33,17 @@ static dcs_status geometric(const dcs_params *params, int steps, double delta, d
   return st;
 }
 
+/** Uniform in the signal-to-noise ratio gamma = 1/sigma^2; the continuation keeps the difference. */
+static dcs_status snr_uniform(const dcs_params *params, int steps, double delta, double *sigma, dcs_error *err)
+{
+  double sigma_max = dcs_params_real(params, "sigma_max"), gamma = 1 / (sigma_max * sigma_max);
+  dcs_status st = check_range(sigma_max, delta, err);
+  for (int k = 0; k <= steps + 1 && st == DCS_OK; k++) sigma[k] = 1 / sqrt(gamma + (1 / delta - gamma) * k / steps);
+  sigma[0] = sigma_max;
+  sigma[steps] = sqrt(delta);
+  return st;
+}
+
 /** OU time of a level, sigma^2 = e^{2t} - 1, and back. */
 static double time_of(double sigma) { return 0.5 * log1p(sigma * sigma); }
 static double level_of(double t) { return sqrt(expm1(2 * t)); }
@@ -114,6 +125,8 @@ static dcs_status li_yan(const dcs_params *params, int steps, double delta, doub
 /** The registry: a new rule is one function and one line here. */
 static const dcs_schedule_rule rules[] = {
     {"geometric", "uniform in log sigma", geometric_params, true, geometric},
+    {"snr-uniform", "uniform in the signal-to-noise ratio 1/sigma^2 (Reeves and Pfister arXiv:2502.02305)",
+     geometric_params, true, snr_uniform},
     {"jain-zhang", "OU steps c min{1, t}, c chosen so that exactly N steps reach delta", geometric_params, true,
      jain_zhang},
     {"li-yan", "beta_t of Li and Yan; fixes sigma_max and delta by N, c0, c1", li_yan_params, false, li_yan},

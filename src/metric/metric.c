@@ -42,7 +42,7 @@ static const dcs_metric metrics[] = {
     {.name = "kl",
      .unit = "nat",
      .long_name = "Kullback-Leibler divergence KL(q || p) of the output law p from the target q at delta",
-     .help = "best estimator for the point: closed form, quadrature, per independent factor, or joint",
+     .help = "best estimator for the point: closed form, quadrature, chain of lengths, ratio per factor or joint",
      .source = "E_q[r - 1 - log r], r = p/q",
      .estimators = ANY_OF("gaussian", "quadrature", "radial", "ratio-factor", "ratio"),
      .quantity = "kl"},

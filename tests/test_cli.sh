@@ -347,6 +347,31 @@ expect 1 "$dcs" run study.yaml -o r.h5
 grep -q 'r.h5: holds 4 points that this study no longer has; write to another file' err || fail "shrunk: $(cat err)"
 cmp r.h5 grown.h5 || fail "a refused run changed the result"
 
+# a metric at some of the points: elsewhere missing, not refused; asked for everywhere later it is added, not taken away
+wide=metrics='[kl, w2_coupling]' narrow=metrics='[kl, {w2_coupling: {steps: [32]}}]'
+expect 0 "$dcs" run study.yaml -o scope.h5 --set "$narrow"
+expect 0 "$dcs" verify scope.h5
+"$dcs" export scope.h5 --csv > out
+awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
+  { n++; if (($c["w2_coupling_method"] != "") != ($c["steps"] == 32) || $c["status"] != "ok" || $c["kl"] == "") bad++ }
+  END { exit !(n == 4 && bad == 0) }' out || fail "a metric at some of the points: $(cat out)"
+expect 0 "$dcs" run study.yaml -o whole.h5 --set "$wide"
+expect 0 "$dcs" run study.yaml -o scope.h5 --set "$wide"
+diff <("$dcs" export scope.h5 --csv) <("$dcs" export whole.h5 --csv) || fail "a metric added later has other values"
+expect 1 "$dcs" run study.yaml -o scope.h5 --set "$narrow"
+grep -q 'scope.h5: holds w2_coupling of point .*, where this study no longer asks for it; write to another file' err ||
+  fail "narrowed: $(cat err)"
+
+# one file, several sizes
+cp study.yaml sizes.yaml
+printf 'scales:\n  desk: {grid.steps: [16, 32, 64]}\n' >> sizes.yaml
+expect 0 "$dcs" plan sizes.yaml --json
+grep -q '"points": 4' out || fail "plan without a scale: $(cat out)"
+expect 0 "$dcs" plan sizes.yaml --json --set scale=desk
+grep -q '"points": 6' out || fail "plan --set scale=desk: $(cat out)"
+expect 2 "$dcs" plan sizes.yaml --set scale=desc
+grep -q "there is no 'desc' in 'scales'; nearest valid name: 'desk'" err || fail "a misspelt scale: $(cat err)"
+
 # --set, in the canonical configuration too
 expect 0 "$dcs" run study.yaml -o set.h5 --set 'grid.steps=[16]' --set stop.rel_error=0.125
 expect 0 "$dcs" export --csv set.h5

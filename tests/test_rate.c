@@ -23,7 +23,7 @@ static dcs_rate fit_all(const fixture *f)
   dcs_error err = {""};
   assert_int_equal(dcs_curves_create(&f->result, "steps", 0, NULL, 0, NULL, &n, &curve, &err), DCS_OK);
   assert_int_equal(n, 1);
-  dcs_status st = dcs_rate_fit(&f->result, &curve[0], "kl", "steps", 0, NULL, NULL, &rate, &err);
+  dcs_status st = dcs_rate_fit(&f->result, &curve[0], "kl", "steps", NULL, &rate, &err);
   if (st != DCS_OK) fail_msg("%s", err.text);
   dcs_curves_destroy(n, &curve);
   return rate;
@@ -139,7 +139,7 @@ static void noise_beyond_the_logarithm_is_refused(void **state)
   dcs_curve curve = {.n = 2, .point = point};
   dcs_rate rate, local[2];
   dcs_error err = {""};
-  assert_int_equal(dcs_rate_fit(&f.result, &curve, "kl", "steps", 0, NULL, NULL, &rate, &err), DCS_EREFUSED);
+  assert_int_equal(dcs_rate_fit(&f.result, &curve, "kl", "steps", NULL, &rate, &err), DCS_EREFUSED);
   assert_non_null(strstr(err.text, "max_paths"));
   assert_int_equal(dcs_rate_local(&f.result, &curve, "kl", "steps", &n, local, &err), DCS_OK);
   assert_true(n == 1 && isinf(local[0].lo) && isinf(local[0].hi) && local[0].slope < 0);
@@ -193,14 +193,14 @@ static void what_has_no_rate_is_an_error(void **state)
   dcs_curve curve = {.n = 1, .point = point};
   dcs_rate rate;
   dcs_error err = {""};
-  assert_int_equal(dcs_rate_fit(&f.result, &curve, "kl", "steps", 0, NULL, NULL, &rate, &err), DCS_EARG);
+  assert_int_equal(dcs_rate_fit(&f.result, &curve, "kl", "steps", NULL, &rate, &err), DCS_EARG);
   curve.n = 2; /* one abscissa */
-  assert_int_equal(dcs_rate_fit(&f.result, &curve, "kl", "steps", 0, NULL, NULL, &rate, &err), DCS_EARG);
+  assert_int_equal(dcs_rate_fit(&f.result, &curve, "kl", "steps", NULL, &rate, &err), DCS_EARG);
   curve.n = 3; /* a zero */
-  assert_int_equal(dcs_rate_fit(&f.result, &curve, "kl", "steps", 0, NULL, NULL, &rate, &err), DCS_EARG);
+  assert_int_equal(dcs_rate_fit(&f.result, &curve, "kl", "steps", NULL, &rate, &err), DCS_EARG);
   assert_non_null(strstr(err.text, "positive"));
-  assert_int_equal(dcs_rate_fit(&f.result, &curve, "kl", "sampler", 0, NULL, NULL, &rate, &err), DCS_EARG);
-  assert_int_equal(dcs_rate_fit(&f.result, &curve, "w3", "steps", 0, NULL, NULL, &rate, &err), DCS_EARG);
+  assert_int_equal(dcs_rate_fit(&f.result, &curve, "kl", "sampler", NULL, &rate, &err), DCS_EARG);
+  assert_int_equal(dcs_rate_fit(&f.result, &curve, "w3", "steps", NULL, &rate, &err), DCS_EARG);
   fixture_destroy(&f);
 }
 
@@ -286,9 +286,9 @@ static void bounded_claim(void **state)
   double power[] = {2, -1};
   char *per[] = {sampler};
   dcs_claim claim = claim_create(DCS_CLAIM_BOUNDED, d, NAN, 0.05);
-  claim.factor = factor;
-  claim.power = power;
-  claim.n_factors = 2;
+  dcs_product product = {2, factor, power};
+  claim.product = &product;
+  claim.n_products = 1;
   claim.per = per;
   claim.n_per = 1;
   dcs_check_row row;
@@ -296,12 +296,12 @@ static void bounded_claim(void **state)
   assert_true(fabs(row.constant - 5) < 5 * 4.5 * 0.01); /* largest of four, each with 1% error */
   assert_true(row.value < row.hi && isinf(row.lo));
   double between = (row.value + row.hi) / 2;
-  claim.n_factors = 1; /* now it grows like d */
+  product.count = 1; /* now it grows like d */
   assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_FAIL);
   assert_true(fabs(row.value - 1) < 0.05); /* sd 0.01 / sqrt(sum of squares 9.6) */
-  claim.n_factors = 0;                     /* now it falls like 1/d: bounded, one-sided */
+  product.count = 0;                       /* now it falls like 1/d: bounded, one-sided */
   assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_PASS);
-  claim.n_factors = 2;
+  product.count = 2;
   claim.hi = between; /* the exponent is admissible, the end of its interval is not */
   assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_FAIL);
   fixture_destroy(&f);
@@ -330,6 +330,59 @@ static void below_claim(void **state)
   f.estimate[1][2].bias_bound = gap;
   assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_PASS);
   f.estimate[1][2].bias_bound = INFINITY; /* unknown bias is no licence */
+  assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_MISSING);
+  fixture_destroy(&f);
+}
+
+/** kl = 5 d / N^2, kl_path = 2 kl: what is scaled to a constant lies between two numbers, with its whole interval. */
+static void between_claim(void **state)
+{
+  (void)state;
+  fixture f;
+  fixture_create(&f, 4);
+  for (int n = 8; n <= 64; n *= 2) add_exact(&f, ddim, n / 8, n, 5.0 * (n / 8) / (n * n));
+  char path[] = "kl_path", *first[] = {steps, d}, *second[] = {path};
+  double to_constant[] = {2, -1}, to_half[] = {-1};
+  dcs_product product[2] = {{2, first, to_constant}, {1, second, to_half}};
+  dcs_claim claim = claim_create(DCS_CLAIM_BETWEEN, NULL, 4.9, 5.1);
+  dcs_check_row row;
+  assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_FAIL); /* kl itself is 0.01 to 0.08 */
+  assert_true(fabs(row.value - 5.0 / 64) < 1e-15 && fabs(row.least - 40.0 / 4096) < 1e-15);
+  assert_non_null(strstr(row.note, "smallest at d=8; largest at d=1"));
+  claim.product = product;
+  claim.n_products = 1;
+  assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_PASS);
+  assert_true(row.exact && fabs(row.value - 5) < 1e-12 && fabs(row.least - 5) < 1e-12);
+  claim.n_products = 2; /* the larger one of 5 and 1/2 */
+  assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_PASS);
+  assert_true(fabs(row.value - 5) < 1e-12);
+  claim.product = &product[1]; /* kl / kl_path */
+  claim.n_products = 1;
+  claim.lo = 0.49;
+  claim.hi = 0.51;
+  assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_PASS);
+  assert_true(fabs(row.value - 0.5) < 1e-12);
+
+  /* 1% on kl and on kl_path: 0.5 (1 + 0.0196) / (1 - 0.0196) at most, by interval arithmetic */
+  f.estimate[0][2].std_error = 0.01 * f.estimate[0][2].value;
+  f.estimate[1][2].std_error = 0.01 * f.estimate[1][2].value;
+  assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_FAIL);
+  assert_true(!row.exact && fabs(row.hi - 0.5 * 1.0196 / 0.9804) < 1e-9);
+  assert_true(fabs(row.lo - 0.5 * 0.9804 / 1.0196) < 1e-9);
+  claim.lo = 0.4;
+  claim.hi = 0.6;
+  assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_PASS);
+  f.estimate[1][2].std_error = f.estimate[1][2].value; /* may be zero */
+  assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_MISSING);
+  assert_non_null(strstr(row.note, "kl_path is not clearly positive"));
+  f.estimate[1][2].std_error = 0;
+  f.estimate[1][2].bias_bound = INFINITY;
+  assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_MISSING);
+  claim.product = product; /* does not ask for kl_path */
+  claim.lo = 4;
+  claim.hi = 6;
+  assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_PASS);
+  f.status[1] = DCS_POINT_INCOMPLETE;
   assert_int_equal(verdict(&f, &claim, &row), DCS_VERDICT_MISSING);
   fixture_destroy(&f);
 }
@@ -455,6 +508,7 @@ int main(void)
       cmocka_unit_test(exponent_claim),
       cmocka_unit_test(bounded_claim),
       cmocka_unit_test(below_claim),
+      cmocka_unit_test(between_claim),
       cmocka_unit_test(below_claim_names_the_worst_point),
       cmocka_unit_test(powers_of_a_logarithm),
       cmocka_unit_test(missing_claims),

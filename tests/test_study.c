@@ -201,9 +201,10 @@ static void test_claims(void **state)
   assert_true(c[0].where[1].number[1] == 16.0);
   assert_int_equal(c[0].line, 22);
   assert_int_equal(c[1].kind, DCS_CLAIM_BOUNDED);
-  assert_int_equal(c[1].n_factors, 2);
-  assert_string_equal(c[1].factor[1], "d");
-  assert_true(c[1].power[0] == 2.0 && c[1].power[1] == -1.0 && c[1].hi == 0.05);
+  assert_int_equal(c[1].n_products, 1);
+  assert_int_equal(c[1].product->count, 2);
+  assert_string_equal(c[1].product->name[1], "d");
+  assert_true(c[1].product->power[0] == 2.0 && c[1].product->power[1] == -1.0 && c[1].hi == 0.05);
   assert_int_equal(c[1].n_per, -1);
   assert_int_equal(c[2].kind, DCS_CLAIM_BELOW);
   assert_string_equal(c[2].other->name, "kl_rev");
@@ -356,6 +357,14 @@ static void test_round_trip(void **state)
   }
 }
 
+static void expect_bad(const char *text, int n_set, const char *const *set, const char *message)
+{
+  dcs_study *none = NULL;
+  dcs_error err = {0};
+  assert_int_equal(dcs_study_parse("t.yaml", text, strlen(text), n_set, set, &none, &err), DCS_EUSAGE);
+  if (strncmp(err.text, message, strlen(message)) != 0) fail_msg("expected %s\n  got %s", message, err.text);
+}
+
 static void test_override(void **state)
 {
   (void)state;
@@ -377,12 +386,138 @@ static void test_override(void **state)
       {"steps=[1", "--set steps: not valid YAML"},
       {"steps=", "--set steps: "},
       {"target.d=0", "--set target.d: d: 0 is outside [1, 1000000]"}};
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    dcs_study *none = NULL;
-    dcs_error err = {0};
-    assert_int_equal(dcs_study_parse("t.yaml", base, strlen(base), 1, &bad[i][0], &none, &err), DCS_EUSAGE);
-    if (strncmp(err.text, bad[i][1], strlen(bad[i][1])) != 0) fail_msg("expected %s\n  got %s", bad[i][1], err.text);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) expect_bad(base, 1, &bad[i][0], bad[i][1]);
+}
+
+#define SCALES                                                                                                         \
+  "grid: {copies: [1, 2]}\n"                                                                                           \
+  "scales:\n"                                                                                                          \
+  "  desk: {stop.rel_error: 0.02, seed: 7}\n"                                                                          \
+  "  paper:\n"                                                                                                         \
+  "    grid.copies: {from: 1, to: 16, factor: 2}\n"                                                                    \
+  "    target: {law: gaussian, d: 3, copies: $copies}\n"
+
+/** A scale is a bundle of overrides; others come after it and win. */
+static void test_scales(void **state)
+{
+  (void)state;
+  static const char text[] = "study: t\n"
+                             "target: {law: gaussian, d: 2, copies: $copies}\n"
+                             "schedule: {levels: geometric}\n"
+                             "sampler: ddim\n"
+                             "steps: 8\n"
+                             "delta: 0.01\n" SCALES;
+  static const struct {
+    int n_set;
+    const char *set[2];
+    int n_points;
+    double d, rel_error;
+    uint64_t seed;
+  } truth[] = {{0, {NULL}, 2, 2, 0.05, 1},
+               {1, {"scale=laptop"}, 2, 2, 0.05, 1},
+               {1, {"scale=desk"}, 2, 2, 0.02, 7},
+               {1, {"scale=paper"}, 5, 3, 0.05, 1},
+               {2, {"grid.copies=[1, 3, 4]", "scale=paper"}, 3, 3, 0.05, 1},
+               {2, {"scale=desk", "scale=paper"}, 5, 3, 0.05, 1},
+               {2, {"scale=desk", "scales.desk={stop.rel_error: 0.03}"}, 2, 2, 0.03, 1}};
+  for (size_t i = 0; i < sizeof truth / sizeof *truth; i++) {
+    dcs_study *study = parse_text(text, truth[i].n_set, truth[i].set);
+    assert_int_equal(study->n_points, truth[i].n_points);
+    assert_true(number(study, "d", 0) == truth[i].d * number(study, "copies", 0));
+    assert_true(study->stop.rel_error == truth[i].rel_error && study->seed == truth[i].seed);
+    assert_null(strstr(study->canonical, "scale")); /* it is the study that runs, and reads back as such */
+    dcs_study *again = parse_text(study->canonical, 0, NULL);
+    assert_int_equal(again->n_points, study->n_points);
+    assert_true(again->hash == study->hash && again->point[0].hash == study->point[0].hash);
+    dcs_study_destroy(&again);
+    dcs_study_destroy(&study);
   }
+  const char *const papr[] = {"scale=papr"}, *const list[] = {"scale=[paper]"}, *const scales[] = {"scales.desk=3"};
+  expect_bad(text, 1, papr, "--set scale: scale: there is no 'papr' in 'scales'; nearest valid name: 'paper'");
+  expect_bad(text, 1, list, "--set scale: scale: found a list");
+  expect_bad(text, 1, scales, "--set scales.desk: desk: found a single value");
+  expect_bad("study: t\nscales: {a: {stop.rel_error: 0.1}, b: {sop.rel_error: 0.1}}\n", 0, NULL,
+             "t.yaml:2: scale b: 'sop.rel_error' does not begin with a key of the study; nearest valid name:");
+  expect_bad("study: t\nscales: {a: {scale: b}, b: {}}\n", 0, NULL, "t.yaml:2: scale a: 'scale' does not begin");
+  expect_bad("study: t\nscales: {a: 3}\n", 0, NULL, "t.yaml:2: a: found a single value");
+  const char *const wrong[] = {"scale=a"};
+  char wrong_text[512];
+  snprintf(wrong_text, sizeof wrong_text, "%sscales:\n  a: {stop.rel_eror: 0.1}\n", base);
+  expect_bad(wrong_text, 1, wrong, "t.yaml:8: unknown key 'rel_eror' in stop"); /* the place of the file, not --set */
+}
+
+/** A metric may be asked for at some points only; its companion goes with it. */
+static void test_metric_scopes(void **state)
+{
+  (void)state;
+  const char *set[] = {"grid={sampler: [ddim, jain-zhang], steps: [8, 16]}",
+                       "metrics=[kl, {kl_path: {sampler: jain-zhang}},"
+                       " {w2_sliced: {sampler: [ddim], steps: 16}}]"};
+  char text[512];
+  snprintf(text, sizeof text, "%s", base);
+  char *sampler_line = strstr(text, "sampler: ddim\nsteps: 8\n");
+  assert_non_null(sampler_line);
+  memmove(sampler_line, sampler_line + strlen("sampler: ddim\nsteps: 8\n"),
+          strlen(sampler_line + strlen("sampler: ddim\nsteps: 8\n")) + 1);
+  dcs_study *study = parse_text(text, 2, set);
+  assert_int_equal(study->n_points, 4);
+  assert_int_equal(study->n_metrics, 4);
+  assert_string_equal(study->metric[3]->name, "w2_sliced_floor");
+  for (int64_t i = 0; i < 4; i++) {
+    bool is_ddim = strcmp(word(study, "sampler", i), "ddim") == 0;
+    assert_true(dcs_study_asks(study, 0, i));
+    assert_int_equal(dcs_study_asks(study, 1, i), !is_ddim);
+    assert_int_equal(dcs_study_asks(study, 2, i), is_ddim && number(study, "steps", i) == 16);
+    assert_int_equal(dcs_study_asks(study, 3, i), dcs_study_asks(study, 2, i));
+  }
+  dcs_study *again = parse_text(study->canonical, 0, NULL);
+  assert_string_equal(again->canonical, study->canonical);
+  dcs_study_destroy(&again);
+  dcs_study_destroy(&study);
+  static const char *const bad[][2] = {
+      {"metrics=[{kl: {steps: 8}, w2: {steps: 8}}]", "--set metrics: metrics: write NAME, or {NAME: {"},
+      {"metrics=[[kl]]", "--set metrics: metrics: write NAME, or {NAME: {"},
+      {"metrics=[{kl: 8}]", "--set metrics: kl: found a single value"},
+      {"metrics=[{kl: {stps: 8}}]", "--set metrics: metrics: 'stps' is not a coordinate of this study; nearest"},
+      {"metrics=[{kl: {sampler: ddimm}}]", "--set metrics: sampler: unknown"},
+      {"metrics=[kl, {kl: {steps: 8}}]", "--set metrics: metrics: 'kl' is repeated"}};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) expect_bad(base, 1, &bad[i][0], bad[i][1]);
+}
+
+static void test_claims_between(void **state)
+{
+  (void)state;
+  const char *set[] = {"metrics=[kl, kl_path]",
+                       "claims=[{name: a, metric: kl, scaled: [{steps: 2, d: -1}, {kl_path: -1}], between: [0, 2.5e3]},"
+                       " {name: b, metric: kl_path, between: [-1, 1], per: [d]}]"};
+  dcs_study *study = parse_text(base, 2, set);
+  const dcs_claim *c = study->claim;
+  assert_int_equal(study->n_claims, 2);
+  assert_int_equal(c[0].kind, DCS_CLAIM_BETWEEN);
+  assert_true(c[0].lo == 0 && c[0].hi == 2500 && c[0].versus == NULL && c[0].n_per == -1);
+  assert_int_equal(c[0].n_products, 2);
+  assert_int_equal(c[0].product[0].count, 2);
+  assert_string_equal(c[0].product[0].name[1], "d");
+  assert_true(c[0].product[0].power[0] == 2 && c[0].product[0].power[1] == -1 && c[0].product[1].power[0] == -1);
+  assert_string_equal(c[0].product[1].name[0], "kl_path");
+  assert_int_equal(c[1].n_products, 0);
+  assert_int_equal(c[1].n_per, 1);
+  dcs_study_destroy(&study);
+  static const char *const bad[][2] = {
+      {"claims=[{name: a, metric: kl, between: [2, 1]}]", "--set claims: between: 1 is outside [2, "},
+      {"claims=[{name: a, metric: kl, between: [1]}]", "--set claims: between: write the band as [lo, hi]"},
+      {"claims=[{name: a, metric: kl, scaled: {d: 1}, below: kl}]", "--set claims: scaled: goes with 'between'"},
+      {"claims=[{name: a, metric: kl, versus: steps, between: [1, 2]}]",
+       "--set claims: versus: a claim with 'between'"},
+      {"claims=[{name: a, metric: kl, scaled: {smoothnes: 1}, between: [1, 2]}]",
+       "--set claims: scaled: 'smoothnes' is"},
+      {"claims=[{name: a, metric: kl, scaled: {sampler: 1}, between: [1, 2]}]",
+       "--set claims: scaled: 'sampler' is not a"},
+      {"claims=[{name: a, metric: kl, scaled: [], between: [1, 2]}]", "--set claims: scaled: an empty list"},
+      {"claims=[{name: a, metric: kl, scaled: [3], between: [1, 2]}]", "--set claims: scaled: found a single value"},
+      {"claims=[{name: a, metric: kl, between: [1, 2], exponent: [1, 2]}]",
+       "--set claims: a claim has exactly one of"}};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) expect_bad(base, 1, &bad[i][0], bad[i][1]);
 }
 
 /** A generated axis holds the values one would type, bit for bit. */
@@ -551,6 +686,9 @@ int main(void)
                                      cmocka_unit_test(test_numbers_and_defaults),
                                      cmocka_unit_test(test_round_trip),
                                      cmocka_unit_test(test_override),
+                                     cmocka_unit_test(test_scales),
+                                     cmocka_unit_test(test_metric_scopes),
+                                     cmocka_unit_test(test_claims_between),
                                      cmocka_unit_test(test_ranges),
                                      cmocka_unit_test(test_problem),
                                      cmocka_unit_test(test_own_delta),

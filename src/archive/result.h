@@ -9,7 +9,7 @@
 #include "study/study.h"
 
 typedef enum {
-  DCS_POINT_OK,         /**< every metric measured to stop.rel_error (or exactly) */
+  DCS_POINT_OK,         /**< every metric that the study asks for here measured to stop.rel_error (or exactly) */
   DCS_POINT_MAX_PATHS,  /**< stop.max_paths came first: the error bars are wider than asked for */
   DCS_POINT_INCOMPLETE, /**< work is left; run again */
   DCS_POINT_REFUSED,    /**< an instrument cannot measure it: see reason; that metric is NaN */

@@ -9,8 +9,12 @@
 #include "cli/json.h"
 #include "rate/rate.h"
 
+enum { SET_MAX = 64 };
+
 typedef struct {
   const char *path, *study;
+  const char *set[SET_MAX];
+  int n_set;
   bool json, store;
 } options;
 
@@ -19,9 +23,10 @@ static const char doc[] =
     "An exponent (also of log(1/delta), and of 1/eps in the steps N(eps) that bring a metric down to eps^2, of which "
     "a table is printed) passes when its whole 95% interval lies inside the claim's band. A bounded quantity passes "
     "when the upper end of the one-sided 95% interval of its growth exponent is at most the admissible one. \"Below\" "
-    "passes when "
-    "the first metric is at most the second at every point, within 3 standard errors and the bias bounds; the worst "
-    "point is shown, as a fraction of what is allowed. A claim is missing, and never passes, when a point it speaks of "
+    "passes when the first metric is at most the second at every point, within 3 standard errors and the bias bounds; "
+    "the worst point is shown, as a fraction of what is allowed. \"Between\" passes when the scaled values of all "
+    "points, with their 95% intervals, lie inside the band; the smallest and the largest are shown. A claim is "
+    "missing, and never passes, when a point it speaks of "
     "is not there or not complete.\n\n"
     "The claims are those stored in the result file, or those of STUDY.yaml.\v"
     "Examples:\n"
@@ -33,17 +38,16 @@ static const char doc[] =
 
 static const struct argp_option option[] = {
     {"study", 'f', "STUDY.yaml", 0, "Take the claims from this file", 0},
+    {"set", 'S', "KEY=VALUE", 0, "Override a key of that file, such as scale=paper; may be repeated", 0},
     {"json", 'j', NULL, 0, "Print JSON", 0},
     {"store", 's', NULL, 0, "Also write the rows to the group /claims of the file, replacing it", 0},
     {0}};
 
 static const char *const verdict_word[] = {
     [DCS_VERDICT_PASS] = "PASS", [DCS_VERDICT_FAIL] = "FAIL", [DCS_VERDICT_MISSING] = "MISSING"};
-static const char *const kind_word[] = {[DCS_CLAIM_EXPONENT] = "exponent",
-                                        [DCS_CLAIM_BOUNDED] = "bounded",
-                                        [DCS_CLAIM_BELOW] = "below",
-                                        [DCS_CLAIM_LOG_EXPONENT] = "log_exponent",
-                                        [DCS_CLAIM_STEPS_TO] = "steps_to"};
+static const char *const kind_word[] = {
+    [DCS_CLAIM_EXPONENT] = "exponent",         [DCS_CLAIM_BOUNDED] = "bounded",   [DCS_CLAIM_BELOW] = "below",
+    [DCS_CLAIM_LOG_EXPONENT] = "log_exponent", [DCS_CLAIM_STEPS_TO] = "steps_to", [DCS_CLAIM_BETWEEN] = "between"};
 static const char *const place_word[] = {
     [DCS_CROSSING_INSIDE] = "inside", [DCS_CROSSING_BEFORE] = "before", [DCS_CROSSING_BEYOND] = "beyond"};
 
@@ -54,11 +58,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   case 'f':
     o->study = arg;
     return 0;
+  case 'S':
+    if (o->n_set == SET_MAX) return dcs_cli_usage(state, "--set at most %d times", SET_MAX);
+    o->set[o->n_set++] = arg;
+    return 0;
   case 'j':
     o->json = true;
     return 0;
   case 's':
     o->store = true;
+    return 0;
+  case ARGP_KEY_END:
+    if (o->n_set > 0 && o->study == NULL)
+      return dcs_cli_usage(state, "--set overrides keys of the file given by --study");
     return 0;
   default:
     return dcs_cli_result_file(key, arg, state, &o->path);
@@ -74,7 +86,7 @@ static dcs_status study_load(const options *o, const dcs_result *result, dcs_stu
   if (o->study == NULL)
     return dcs_study_parse_claims(o->path, result->canonical, strlen(result->canonical), study, err);
   DCS_TRY(dcs_study_read(o->study, &text, &n_text, err));
-  DCS_TRY(dcs_study_parse(o->study, text, n_text, 0, NULL, study, err));
+  DCS_TRY(dcs_study_parse(o->study, text, n_text, o->n_set, o->set, study, err));
   if (strcmp((*study)->name, result->study) != 0) /* the seed may differ: claims do not depend on it */
     st = dcs_fail(err, DCS_EMISMATCH, "%s is study '%s', %s is of study '%s'", o->study, (*study)->name, o->path,
                   result->study);
@@ -94,6 +106,10 @@ static void band(const dcs_claim *claim, size_t n, char *out)
     return;
   case DCS_CLAIM_BELOW:
     snprintf(out, n, "%s <= %s", claim->metric->name, claim->other->name);
+    return;
+  case DCS_CLAIM_BETWEEN:
+    snprintf(out, n, "%s%s in [%.4g, %.4g]", claim->metric->name, claim->n_products > 0 ? ", scaled," : "", claim->lo,
+             claim->hi);
     return;
   case DCS_CLAIM_LOG_EXPONENT:
     snprintf(out, n, "exponent of log(1/%s) in [%.4g, %.4g]", claim->versus, claim->lo, claim->hi);
@@ -121,6 +137,11 @@ static void measured(const dcs_check_row *row, size_t n, char *out)
     snprintf(out, n, "%.3f", row->value);
   else if (row->claim->kind == DCS_CLAIM_BELOW)
     snprintf(out, n, "worst %.3g%s", row->value, row->exact ? " exact" : "");
+  else if (row->claim->kind == DCS_CLAIM_BETWEEN)
+    snprintf(out, n,
+             row->exact && row->hi - row->value <= 5e-4 * fabs(row->value) ? "%.4g to %.4g exact"
+                                                                           : "%.4g to %.4g [%.4g, %.4g]",
+             row->least, row->value, row->lo, row->hi);
   else if (row->exact && !(row->hi - row->value > 5e-4))
     snprintf(out, n, "%.3f exact", row->value);
   else if (row->claim->kind == DCS_CLAIM_BOUNDED)
@@ -214,6 +235,7 @@ static void print_json(int n_rows, const dcs_check_row *rows, const int *count)
     json_number("lo", row->lo);
     json_number("hi", row->hi);
     json_number("constant", row->constant);
+    json_number("least", row->least);
     json_number("band_lo", band_lo(row->claim));
     json_number("band_hi", row->claim->kind == DCS_CLAIM_BELOW ? 1 : row->claim->hi);
     json_string("verdict", verdict_word[row->verdict]);
@@ -224,20 +246,20 @@ static void print_json(int n_rows, const dcs_check_row *rows, const int *count)
   printf("]}\n");
 }
 
-enum { TEXTS = 6, NUMBERS = 7 };
+enum { TEXTS = 6, NUMBERS = 8 };
 
 /** /claims: the printed table, one row for each verdict. */
 static dcs_status store(const char *path, int n_rows, dcs_check_row *rows, dcs_error *err)
 {
   dcs_status st = DCS_OK;
-  static const char *const name[TEXTS + NUMBERS] = {"claim",    "source",  "kind",   "where", "verdict",
-                                                    "note",     "value",   "lo",     "hi",    "exact",
-                                                    "constant", "band_lo", "band_hi"};
+  static const char *const name[TEXTS + NUMBERS] = {"claim",    "source", "kind",    "where",  "verdict",
+                                                    "note",     "value",  "lo",      "hi",     "exact",
+                                                    "constant", "least",  "band_lo", "band_hi"};
   const char *names[TEXTS + NUMBERS];
   double *number[TEXTS + NUMBERS] = {NULL};
   const double *number_in[TEXTS + NUMBERS];
   char **text[TEXTS + NUMBERS] = {NULL};
-  char kind[][16] = {"exponent", "bounded", "below", "log_exponent", "steps_to"};
+  char kind[][16] = {"exponent", "bounded", "below", "log_exponent", "steps_to", "between"};
   char verdict[][8] = {"PASS", "FAIL", "MISSING"}, empty[] = "";
   for (int k = 0; k < TEXTS + NUMBERS; k++) {
     if (k < TEXTS)
@@ -255,13 +277,9 @@ static dcs_status store(const char *path, int n_rows, dcs_check_row *rows, dcs_e
                           rows[i].where,
                           verdict[rows[i].verdict],
                           rows[i].note};
-    double values[NUMBERS] = {rows[i].value,
-                              rows[i].lo,
-                              rows[i].hi,
-                              rows[i].exact,
-                              rows[i].constant,
-                              band_lo(claim),
-                              claim->kind == DCS_CLAIM_BELOW ? 1 : claim->hi};
+    double values[NUMBERS] = {
+        rows[i].value,    rows[i].lo,    rows[i].hi,     rows[i].exact,
+        rows[i].constant, rows[i].least, band_lo(claim), claim->kind == DCS_CLAIM_BELOW ? 1 : claim->hi};
     for (int k = 0; k < TEXTS; k++) text[k][i] = words[k];
     for (int k = 0; k < NUMBERS; k++) number[TEXTS + k][i] = values[k];
   }

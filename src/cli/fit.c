@@ -92,7 +92,7 @@ static dcs_status measure(const dcs_result *result, const options *o, int n_curv
   dcs_status st = DCS_OK;
   for (int c = 0; c < n_curves; c++) {
     fit *f = &fits[c];
-    st = dcs_rate_fit(result, &curve[c], o->metric, o->versus, 0, NULL, NULL, &f->rate, &f->why);
+    st = dcs_rate_fit(result, &curve[c], o->metric, o->versus, NULL, &f->rate, &f->why);
     f->fitted = st == DCS_OK;
     if (o->local && (st == DCS_OK || st == DCS_EREFUSED)) { /* too noisy as a whole: some neighbours may still do */
       DCS_TRY(dcs_alloc((size_t)curve[c].n, sizeof *f->local, &f->local));

@@ -142,7 +142,8 @@ static dcs_status refuse(budget *b, int64_t point, const dcs_metric *metric, con
 static dcs_status refuse_all(const dcs_study *study, budget *b, int64_t point, const char *reason)
 {
   dcs_status st = DCS_OK;
-  for (int m = 0; st == DCS_OK && m < study->n_metrics; m++) st = refuse(b, point, study->metric[m], reason);
+  for (int m = 0; st == DCS_OK && m < study->n_metrics; m++)
+    if (dcs_study_asks(study, m, point)) st = refuse(b, point, study->metric[m], reason);
   return st;
 }
 
@@ -155,6 +156,7 @@ static dcs_status plan_point(const dcs_study *study, int64_t point, budget *b, d
   if (st != DCS_OK) return st;
   b->levels += problem->schedule->steps + 2;
   for (int m = 0; m < study->n_metrics; m++) {
+    if (!dcs_study_asks(study, m, point)) continue;
     const dcs_estimator *estimator = NULL;
     int quantity = 0;
     dcs_error why = {0};

@@ -1,14 +1,10 @@
-#include <float.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "rate/rate.h"
-
-static const char *const status_word[] = {DCS_POINT_STATUS_WORDS};
+#include "rate/row.h"
 
 typedef struct {
   const dcs_study *study;
@@ -25,27 +21,23 @@ static dcs_status row_add(checker *c, const dcs_claim *claim, const char *where,
   dcs_status st = dcs_reserve(&c->row, &c->capacity, (size_t)c->n + 1, sizeof *c->row);
   if (st != DCS_OK) return st;
   *row = &c->row[c->n];
-  **row = (dcs_check_row){
-      .claim = claim, .value = NAN, .lo = NAN, .hi = NAN, .constant = NAN, .verdict = DCS_VERDICT_MISSING};
+  **row = (dcs_check_row){.claim = claim,
+                          .value = NAN,
+                          .lo = NAN,
+                          .hi = NAN,
+                          .constant = NAN,
+                          .least = NAN,
+                          .verdict = DCS_VERDICT_MISSING};
   st = dcs_strdup(where, &(*row)->where);
   if (st == DCS_OK) c->n++;
   return st;
-}
-
-static void note(dcs_check_row *row, const char *format, ...) DCS_PRINTF(2, 3);
-static void note(dcs_check_row *row, const char *format, ...)
-{
-  va_list args;
-  va_start(args, format);
-  vsnprintf(row->note, sizeof row->note, format, args);
-  va_end(args);
 }
 
 /** Turn "this cannot be measured" into the row's note; other failures pass through. */
 static dcs_status absorb(dcs_status st, dcs_check_row *row, const dcs_error *reason, dcs_error *err)
 {
   if (st == DCS_EARG || st == DCS_EREFUSED) {
-    note(row, "%.150s", reason->text);
+    dcs_row_note(row, "%.150s", reason->text);
     return DCS_OK;
   }
   if (st != DCS_OK && err != NULL) *err = *reason;
@@ -69,35 +61,15 @@ static int64_t points_absent(const checker *c, const dcs_claim *claim)
   return absent;
 }
 
-/** Is the metric usable, with a known bias, on all points of the curve? Writes the note when not. */
-static bool curve_complete(const dcs_result *result, int metric, const dcs_curve *curve, dcs_check_row *row)
-{
-  int64_t bad = 0, first = -1, unknown = 0;
-  for (int64_t i = 0; i < curve->n; i++) {
-    int64_t point = curve->point[i];
-    bool usable = dcs_rate_usable(result, metric, point);
-    unknown += usable && !isfinite(result->metric[metric].estimate[point].bias_bound);
-    bad += !usable;
-    if (!usable && first < 0) first = point;
-  }
-  const char *name = result->metric[metric].name;
-  if (bad > 0)
-    note(row, "%s is missing at %lld of %lld points; point %lld is %s: %.80s", name, (long long)bad,
-         (long long)curve->n, (long long)first, status_word[result->status[first]], result->reason[first]);
-  else if (unknown > 0)
-    note(row, "the bias of %s is unknown at %lld of %lld points", name, (long long)unknown, (long long)curve->n);
-  return bad == 0 && unknown == 0;
-}
-
 /** Largest metric * prod column^power on the curve. */
 static double largest_normalised(const dcs_result *result, int metric, const dcs_claim *claim, const dcs_curve *curve)
 {
   double largest = 0;
   for (int64_t i = 0; i < curve->n; i++) {
     double y = result->metric[metric].estimate[curve->point[i]].value;
-    for (int f = 0; f < claim->n_factors; f++) {
-      const dcs_column *column = &result->column[dcs_result_column_find(result, claim->factor[f])];
-      y *= pow(column->number[curve->point[i]], claim->power[f]);
+    for (int f = 0; claim->n_products > 0 && f < claim->product->count; f++) {
+      const dcs_column *column = &result->column[dcs_result_column_find(result, claim->product->name[f])];
+      y *= pow(column->number[curve->point[i]], claim->product->power[f]);
     }
     largest = fmax(largest, y);
   }
@@ -111,7 +83,7 @@ static void judge(const dcs_rate *rate, dcs_check_row *row)
   row->value = rate->slope;
   row->exact = rate->exact;
   if (!isfinite(rate->hi)) {
-    note(row, "a bias bound is as large as the value it belongs to");
+    dcs_row_note(row, "a bias bound is as large as the value it belongs to");
     return;
   }
   bool is_bound = claim->kind == DCS_CLAIM_BOUNDED;
@@ -121,13 +93,13 @@ static void judge(const dcs_rate *rate, dcs_check_row *row)
   row->verdict = pass ? DCS_VERDICT_PASS : DCS_VERDICT_FAIL;
   if (pass) return;
   if (is_bound)
-    note(row, "growth up to %s^%.3g is not excluded (95%%, one-sided); admissible is %.3g", claim->versus, rate->upper,
-         claim->hi);
+    dcs_row_note(row, "growth up to %s^%.3g is not excluded (95%%, one-sided); admissible is %.3g", claim->versus,
+                 rate->upper, claim->hi);
   else
-    note(row, "%s",
-         rate->lo > claim->hi   ? "the exponent lies above the band"
-         : rate->hi < claim->lo ? "the exponent lies below the band"
-                                : "the interval reaches beyond the band");
+    dcs_row_note(row, "%s",
+                 rate->lo > claim->hi   ? "the exponent lies above the band"
+                 : rate->hi < claim->lo ? "the exponent lies below the band"
+                                        : "the interval reaches beyond the band");
 }
 
 /** Which eps the curve does not reach, after whatever the note says. */
@@ -171,8 +143,7 @@ static dcs_status check_rate(const dcs_result *result, int metric, const dcs_cur
     st = dcs_rate_fit_log(result, curve, name, claim->versus, &rate, &reason);
     break;
   default:
-    st =
-        dcs_rate_fit(result, curve, name, claim->versus, claim->n_factors, claim->factor, claim->power, &rate, &reason);
+    st = dcs_rate_fit(result, curve, name, claim->versus, claim->product, &rate, &reason);
   }
   if (st != DCS_OK) return absorb(st, row, &reason, err);
   judge(&rate, row);
@@ -180,49 +151,6 @@ static dcs_status check_rate(const dcs_result *result, int metric, const dcs_cur
     row->constant = largest_normalised(result, metric, claim, curve);
   if (claim->kind == DCS_CLAIM_STEPS_TO) note_left_out(result, curve, row);
 done:
-  return st;
-}
-
-/** a <= b within 3 standard errors of a - b (taken as independent), the bias bounds and rounding, which matters where
- *  both are exact and equal. */
-static dcs_status check_below(const dcs_result *result, int metric, int other, const dcs_curve *curve,
-                              dcs_check_row *row)
-{
-  if (!curve_complete(result, metric, curve, row) || !curve_complete(result, other, curve, row)) return DCS_OK;
-  dcs_estimate a, b;
-  int64_t worst = -1;
-  row->exact = true;
-  for (int64_t i = 0; i < curve->n; i++) {
-    int64_t point = curve->point[i];
-    a = result->metric[metric].estimate[point];
-    b = result->metric[other].estimate[point];
-    double rounding = 16 * DBL_EPSILON * (fabs(a.value) + fabs(b.value)) + DBL_MIN;
-    double allowance = 3 * hypot(a.std_error, b.std_error) + a.bias_bound + b.bias_bound + rounding;
-    double excess = (a.value - b.value) / allowance;
-    row->exact = row->exact && a.std_error == 0 && b.std_error == 0;
-    if (worst < 0 || excess > row->value) {
-      worst = point;
-      row->value = row->lo = row->hi = excess;
-    }
-  }
-  row->verdict = row->value <= 1 ? DCS_VERDICT_PASS : DCS_VERDICT_FAIL;
-  a = result->metric[metric].estimate[worst];
-  b = result->metric[other].estimate[worst];
-  if (row->verdict == DCS_VERDICT_FAIL)
-    note(row, "%s = %.4g (se %.2g) is not below %s = %.4g (se %.2g)", result->metric[metric].name, a.value, a.std_error,
-         result->metric[other].name, b.value, b.std_error);
-
-  dcs_status st = DCS_OK;
-  int n_single = 0;
-  dcs_curve *single = NULL; /* one per point, for its label */
-  DCS_TRY(dcs_curves_create(result, NULL, -1, NULL, row->claim->n_where, row->claim->where, &n_single, &single, NULL));
-  for (int s = 0; s < n_single; s++)
-    if (single[s].point[0] == worst) {
-      dcs_free(&row->where);
-      DCS_TRY(dcs_strdup(single[s].label, &row->where));
-    }
-done:
-  dcs_curves_destroy(n_single, &single);
   return st;
 }
 
@@ -234,20 +162,21 @@ static dcs_status check_claim(checker *c, const dcs_claim *claim, dcs_error *err
   dcs_error reason = {""};
   dcs_curve *curve = NULL;
   int n_curves = 0;
+  bool by_point = claim->kind == DCS_CLAIM_BELOW || claim->kind == DCS_CLAIM_BETWEEN;
   const dcs_metric *needed[2] = {claim->metric, claim->kind == DCS_CLAIM_BELOW ? claim->other : claim->metric};
   int metric[2];
   for (int k = 0; k < 2; k++) {
     metric[k] = dcs_result_metric_find(result, needed[k]->name);
     if (metric[k] >= 0) continue;
     DCS_TRY(row_add(c, claim, "", &row));
-    note(row, "the result has no metric '%s'", needed[k]->name);
+    dcs_row_note(row, "the result has no metric '%s'", needed[k]->name);
     goto done;
   }
 
-  /* below needs no abscissa: one verdict over all its points unless the claim splits them */
-  int n_per = claim->kind == DCS_CLAIM_BELOW && claim->n_per < 0 ? 0 : claim->n_per;
-  st = dcs_curves_create(result, claim->kind == DCS_CLAIM_BELOW ? NULL : claim->versus, n_per, claim->per,
-                         claim->n_where, claim->where, &n_curves, &curve, &reason);
+  /* without an abscissa: one verdict over all points unless the claim splits them */
+  int n_per = by_point && claim->n_per < 0 ? 0 : claim->n_per;
+  st = dcs_curves_create(result, by_point ? NULL : claim->versus, n_per, claim->per, claim->n_where, claim->where,
+                         &n_curves, &curve, &reason);
   if (st == DCS_OK && n_curves == 0) st = dcs_fail(&reason, DCS_EARG, "no point passes the filter");
   if (st != DCS_OK) {
     dcs_status failure = st;
@@ -259,10 +188,12 @@ static dcs_status check_claim(checker *c, const dcs_claim *claim, dcs_error *err
   for (int i = 0; i < n_curves; i++) {
     DCS_TRY(row_add(c, claim, curve[i].label, &row));
     if (absent > 0)
-      note(row, "%lld points of the study are not in the result: run it again", (long long)absent);
+      dcs_row_note(row, "%lld points of the study are not in the result: run it again", (long long)absent);
     else if (claim->kind == DCS_CLAIM_BELOW)
-      DCS_TRY(check_below(result, metric[0], metric[1], &curve[i], row));
-    else if (curve_complete(result, metric[0], &curve[i], row))
+      DCS_TRY(dcs_row_below(result, &curve[i], row));
+    else if (claim->kind == DCS_CLAIM_BETWEEN)
+      DCS_TRY(dcs_row_between(result, &curve[i], row));
+    else if (dcs_row_complete(result, metric[0], &curve[i], row))
       DCS_TRY(check_rate(result, metric[0], &curve[i], row, err));
   }
 done:

@@ -26,21 +26,6 @@ typedef struct {
   bool *chosen; /**< [n_columns]: separates curves */
 } grouping;
 
-bool dcs_filters_pass(int n_columns, const dcs_column *column, int n_where, const dcs_filter *where, int64_t point)
-{
-  for (int f = 0; f < n_where; f++) {
-    int c = 0;
-    while (c < n_columns && strcmp(column[c].name, where[f].column) != 0) c++;
-    if (c == n_columns || column[c].is_text != (where[f].text != NULL)) return false;
-    bool pass = false;
-    for (int k = 0; k < where[f].count && !pass; k++)
-      pass = column[c].is_text ? strcmp(column[c].text[point], where[f].text[k]) == 0
-                               : fabs(column[c].number[point] - where[f].number[k]) <= 1e-12 * fabs(where[f].number[k]);
-    if (!pass) return false;
-  }
-  return true;
-}
-
 static uint64_t value_hash(const dcs_column *column, int64_t point)
 {
   if (column->is_text) return dcs_hash_bytes(column->text[point], strlen(column->text[point]));

@@ -46,8 +46,7 @@ static dcs_status log_again(const char *versus, dcs_ordinates *o, dcs_error *err
 }
 
 static dcs_status fit(const dcs_result *result, const dcs_curve *curve, const char *metric, const char *versus,
-                      bool in_log, int n_factors, char *const *factor, const double *power, dcs_rate *rate,
-                      dcs_error *err)
+                      bool in_log, const dcs_product *product, dcs_rate *rate, dcs_error *err)
 {
   dcs_status st = DCS_OK;
   dcs_ordinates o = {0};
@@ -55,7 +54,7 @@ static dcs_status fit(const dcs_result *result, const dcs_curve *curve, const ch
   int m = dcs_result_metric_find(result, metric);
   if (m < 0) return dcs_fail(err, DCS_EARG, "the result has no metric '%s'", metric);
   DCS_TRY(dcs_ordinates_create(curve->n, &o));
-  DCS_TRY(dcs_ordinates_collect(result, curve, m, versus, n_factors, factor, power, &o, err));
+  DCS_TRY(dcs_ordinates_collect(result, curve, m, versus, product, &o, err));
   if (in_log) DCS_TRY(log_again(versus, &o, err));
   if (!dcs_ordinates_fit(&o, rate)) {
     st = dcs_fail(err, DCS_EARG, "a rate needs two usable points with different %s, there %s %lld", versus,
@@ -70,15 +69,15 @@ done:
 }
 
 dcs_status dcs_rate_fit(const dcs_result *result, const dcs_curve *curve, const char *metric, const char *versus,
-                        int n_factors, char *const *factor, const double *power, dcs_rate *rate, dcs_error *err)
+                        const dcs_product *product, dcs_rate *rate, dcs_error *err)
 {
-  return fit(result, curve, metric, versus, false, n_factors, factor, power, rate, err);
+  return fit(result, curve, metric, versus, false, product, rate, err);
 }
 
 dcs_status dcs_rate_fit_log(const dcs_result *result, const dcs_curve *curve, const char *metric, const char *versus,
                             dcs_rate *rate, dcs_error *err)
 {
-  return fit(result, curve, metric, versus, true, 0, NULL, NULL, rate, err);
+  return fit(result, curve, metric, versus, true, NULL, rate, err);
 }
 
 dcs_status dcs_rate_local(const dcs_result *result, const dcs_curve *curve, const char *metric, const char *versus,
@@ -95,7 +94,7 @@ dcs_status dcs_rate_local(const dcs_result *result, const dcs_curve *curve, cons
     if (pair[0] < 0) continue;
     dcs_error reason = {""}; /* of a refusal nobody needs to hear */
     dcs_curve two = {.n = 2, .point = pair};
-    dcs_status st = dcs_rate_fit(result, &two, metric, versus, 0, NULL, NULL, &local[*n], &reason);
+    dcs_status st = dcs_rate_fit(result, &two, metric, versus, NULL, &local[*n], &reason);
     if (st == DCS_EREFUSED) {
       local[*n].lo = -INFINITY;
       local[*n].hi = local[*n].upper = INFINITY;

@@ -37,8 +37,7 @@ static dcs_status positive(const dcs_result *result, const char *name, int64_t p
 }
 
 dcs_status dcs_ordinates_collect(const dcs_result *result, const dcs_curve *curve, int metric, const char *versus,
-                                 int n_factors, char *const *factor, const double *power, dcs_ordinates *o,
-                                 dcs_error *err)
+                                 const dcs_product *product, dcs_ordinates *o, dcs_error *err)
 {
   dcs_status st = DCS_OK;
   for (int64_t i = 0; i < curve->n; i++) {
@@ -55,9 +54,9 @@ dcs_status dcs_ordinates_collect(const dcs_result *result, const dcs_curve *curv
     o->x[k] = log(x);
     o->x_lo = k == 0 ? x : fmin(o->x_lo, x);
     o->x_hi = fmax(o->x_hi, x);
-    for (int f = 0; f < n_factors; f++) {
-      DCS_TRY(positive(result, factor[f], point, &x, err));
-      o->y[k] += power[f] * log(x);
+    for (int f = 0; product != NULL && f < product->count; f++) {
+      DCS_TRY(positive(result, product->name[f], point, &x, err));
+      o->y[k] += product->power[f] * log(x);
     }
     o->error[k] = e->std_error / e->value;
     double bias = e->bias_bound / e->value;

@@ -19,11 +19,11 @@ typedef struct {
 DCS_NODISCARD dcs_status dcs_ordinates_create(int64_t most, dcs_ordinates *out);
 void dcs_ordinates_destroy(dcs_ordinates *o);
 
-/** Append log(metric prod column^power) against log(versus) for the usable points of the curve, in its order. DCS_EARG:
+/** Append log(metric * product) (of coordinates; NULL: 1) against log(versus) for the usable points of the curve, in its order. DCS_EARG:
  *  a value, an abscissa or a factor that is not positive. */
 DCS_NODISCARD dcs_status dcs_ordinates_collect(const dcs_result *result, const dcs_curve *curve, int metric,
-                                               const char *versus, int n_factors, char *const *factor,
-                                               const double *power, dcs_ordinates *o, dcs_error *err);
+                                               const char *versus, const dcs_product *product, dcs_ordinates *o,
+                                               dcs_error *err);
 
 /** Weighted least squares: everything in `rate`, the interval being the slope itself. Returns false when there are not
  *  two different abscissae. */

@@ -35,7 +35,7 @@ void dcs_curves_destroy(int n_curves, dcs_curve **curves);
  *  NAN. */
 bool dcs_rate_usable(const dcs_result *result, int metric, int64_t point);
 
-/** Fit metric * prod column^power against column `versus` on the usable points of one curve.
+/** Fit metric * product (of coordinates; NULL: 1) against column `versus` on the usable points of one curve.
  *
  *  Weights 1/s^2, s = std_error / value, the error of log y; unweighted when all points are exact. On a mixed curve an
  *  exact point weighs as much as the best measured one: any fixed weights leave the slope unbiased, and this one keeps
@@ -45,8 +45,7 @@ bool dcs_rate_usable(const dcs_result *result, int metric, int64_t point);
  *  DCS_EARG: unknown column, fewer than two usable abscissae, or a value <= 0. DCS_EREFUSED: more than 1% of the
  *  replicates have no logarithm. Points that are not usable show as n < curve->n: the caller reports them. */
 DCS_NODISCARD dcs_status dcs_rate_fit(const dcs_result *result, const dcs_curve *curve, const char *metric,
-                                      const char *versus, int n_factors, char *const *factor, const double *power,
-                                      dcs_rate *rate, dcs_error *err);
+                                      const char *versus, const dcs_product *product, dcs_rate *rate, dcs_error *err);
 
 /** The same with a power of a logarithm: metric ~ prefactor * (log 1/versus)^slope, log log(1/versus) taking the place
  *  of log(versus). DCS_EARG also when some versus is not below 1. */
@@ -95,26 +94,26 @@ typedef struct {
   char *where;            /**< label of the curve; below: of the worst point; owned */
   double value, lo, hi;   /**< exponent, log_exponent, steps_to: slope, interval; bounded: growth exponent, -INFINITY,
                                its one-sided upper end; below: worst (a - b) / allowance (passes up to 1), lo = hi =
-                               value. NAN when missing */
+                               value; between: largest scaled value, lowest and highest end of all intervals. NAN when
+                               missing */
   bool exact;
   double constant;        /**< bounded: largest normalised value; else NAN */
+  double least;           /**< between: smallest scaled value; else NAN */
   int n_crossings;        /**< steps_to: the eps of the claim; else 0 */
   dcs_crossing *crossing; /**< owned */
   dcs_verdict verdict;
-  char note[160]; /**< why missing or failed; steps_to that passes: which eps were left out; "" otherwise */
+  char note[240]; /**< why missing or failed; steps_to: which eps were left out; between: where the extremes are; ""
+                       otherwise */
 } dcs_check_row;
 
 /** Evaluate every claim of the study on the result.
  *
  *  exponent, log_exponent, steps_to: passes when [lo, hi] lies inside the band. bounded: passes when the upper end of the one-sided 95%
  *  interval of the growth exponent is at most claim->hi. below: a <= b + 3 sqrt(se_a^2 + se_b^2) + bias_a + bias_b +
- *  rounding at every point. Missing: nothing passes the filter, a point of the study or of the curve is not usable, its
+ *  rounding at every point. between: [lo, hi] inside the band. Missing: nothing passes the filter, a point of the study or of the curve is not usable, its
  *  bias is unknown, or no fit is possible. Exit code of `dcs check`: 3 if any row fails, else 4 if any is missing. */
 DCS_NODISCARD dcs_status dcs_claims_check(const dcs_study *study, const dcs_result *result, int *n_rows,
                                           dcs_check_row **rows, dcs_error *err);
 void dcs_claims_destroy(int n_rows, dcs_check_row **rows);
-
-/** True when the point passes every filter; `column` are those of a study or of a result. */
-bool dcs_filters_pass(int n_columns, const dcs_column *column, int n_where, const dcs_filter *where, int64_t point);
 
 #endif

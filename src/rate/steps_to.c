@@ -48,7 +48,7 @@ static dcs_status collect(inversion *v, const dcs_curve *curve, const char *vers
   dcs_status st = DCS_OK;
   dcs_ordinates *o = &v->curve;
   DCS_TRY(dcs_ordinates_create(curve->n, o));
-  DCS_TRY(dcs_ordinates_collect(v->result, curve, v->metric, versus, 0, NULL, NULL, o, err));
+  DCS_TRY(dcs_ordinates_collect(v->result, curve, v->metric, versus, NULL, o, err));
   if (o->n < 2) {
     st = dcs_fail(err, DCS_EARG, "two usable points with different %s are needed, there %s %lld", versus,
                   o->n == 1 ? "is" : "are", (long long)o->n);

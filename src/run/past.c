@@ -52,6 +52,43 @@ static int64_t count_unknown(const void *hashes, int64_t n, size_t stride, int64
   return unknown;
 }
 
+typedef struct {
+  uint64_t hash;
+  int64_t point;
+} place;
+
+static int place_compare(const void *a, const void *b)
+{
+  const place *x = a, *y = b;
+  return (x->hash > y->hash) - (x->hash < y->hash);
+}
+
+/** A metric that the result has at a point where the study no longer asks for it is DCS_EMISMATCH. */
+static dcs_status check_scopes(const dcs_study *study, const dcs_result *result, const char *path, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  size_t n = (size_t)result->n_points;
+  place *places = NULL;
+  DCS_TRY(dcs_alloc(n, sizeof *places, &places));
+  for (size_t i = 0; i < n; i++) places[i] = (place){result->hash[i], (int64_t)i};
+  qsort(places, n, sizeof *places, place_compare);
+  for (int k = 0; k < study->n_metrics; k++) {
+    int m = dcs_result_metric_find(result, study->metric[k]->name);
+    if (m < 0 || study->scope[k].n_where == 0) continue;
+    for (int64_t p = 0; p < study->n_points; p++) {
+      const place wanted = {.hash = study->point[p].hash};
+      const place *found = bsearch(&wanted, places, n, sizeof *places, place_compare);
+      if (found == NULL || result->metric[m].method[found->point][0] == '\0' || dcs_study_asks(study, k, p)) continue;
+      DCS_TRY(dcs_fail(err, DCS_EMISMATCH,
+                       "%s: holds %s of point %lld, where this study no longer asks for it; write to another file",
+                       path, result->metric[m].name, (long long)p));
+    }
+  }
+done:
+  dcs_free(&places);
+  return st;
+}
+
 /** The result file: same study, and nothing in it that this study would drop. */
 static dcs_status read_result(const dcs_study *study, const char *path, const uint64_t *known, dcs_past *past,
                               dcs_error *err)
@@ -75,6 +112,7 @@ static dcs_status read_result(const dcs_study *study, const char *path, const ui
       return dcs_fail(err, DCS_EMISMATCH, "%s: holds metric '%s' that this study no longer has; write to another file",
                       path, result->metric[m].name);
   }
+  DCS_TRY(check_scopes(study, result, path, err));
   for (int64_t i = 0; i < result->records.count; i++)
     DCS_TRY(dcs_records_add(&past->records, &result->records.record[i]));
 done:

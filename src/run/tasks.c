@@ -249,11 +249,13 @@ static dcs_status add_point(dcs_tasks *tasks, int64_t point, dcs_error *err)
     const dcs_estimator *estimator = NULL;
     dcs_status chosen = built;
     choice[m].task = -1;
+    if (!dcs_study_asks(study, m, point)) continue;
     if (built == DCS_OK) chosen = dcs_metric_choose(study->metric[m], problem, &estimator, &choice[m].quantity, &why);
     if (chosen == DCS_OK) {
       DCS_TRY(find_or_add(tasks, point, estimator_index(estimator), &choice[m].task));
     } else if (chosen == DCS_EREFUSED) {
-      if (built == DCS_OK || m == 0) /* a point that cannot be built has one reason, not one for each metric */
+      bool is_first = built == DCS_OK || tasks->reason[point] == NULL;
+      if (is_first) /* a point that cannot be built has one reason, not one for each metric */
         DCS_TRY(dcs_reason_add(&tasks->reason[point], built == DCS_OK ? study->metric[m]->name : NULL, why.text));
     } else {
       *err = why;

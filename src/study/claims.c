@@ -2,16 +2,27 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "study/filter.h"
 #include "study/nearest.h"
 #include "study/points.h"
 #include "study/schema.h"
-#include "study/word.h"
 
-static const dcs_schema_key claim_keys[] = {
-    {"name", DCS_NODE_SCALAR, true},    {"source", DCS_NODE_SCALAR, false},     {"metric", DCS_NODE_SCALAR, true},
-    {"versus", DCS_NODE_SCALAR, false}, {"exponent", DCS_NODE_LIST, false},     {"bounded", DCS_NODE_MAP, false},
-    {"below", DCS_NODE_SCALAR, false},  {"log_exponent", DCS_NODE_LIST, false}, {"steps_to", DCS_NODE_MAP, false},
-    {"per", DCS_NODE_LIST, false},      {"where", DCS_NODE_MAP, false},         {0}};
+static const dcs_schema_key claim_keys[] = {{"name", DCS_NODE_SCALAR, true},
+                                            {"source", DCS_NODE_SCALAR, false},
+                                            {"metric", DCS_NODE_SCALAR, true},
+                                            {"versus", DCS_NODE_SCALAR, false},
+                                            {"exponent", DCS_NODE_LIST, false},
+                                            {"bounded", DCS_NODE_MAP, false},
+                                            {"below", DCS_NODE_SCALAR, false},
+                                            {"log_exponent", DCS_NODE_LIST, false},
+                                            {"steps_to", DCS_NODE_MAP, false},
+                                            {"per", DCS_NODE_LIST, false},
+                                            {"where", DCS_NODE_MAP, false},
+                                            {"between", DCS_NODE_LIST, false},
+                                            {"scaled", DCS_NODE_LIST | DCS_NODE_MAP, false},
+                                            {0}};
+
+enum { EXPONENT_MAX = 100 };
 
 static const dcs_schema_key steps_to_keys[] = {{"eps", DCS_NODE_LIST, true}, {0}};
 
@@ -28,25 +39,13 @@ static dcs_status find_metric(const dcs_study *study, const dcs_node *node, cons
                        node->text, nearest.name);
 }
 
-static dcs_status find_column(const dcs_study *study, const dcs_node *place, const char *key, const char *name,
-                              bool number, const dcs_column **out, dcs_error *err)
-{
-  *out = dcs_study_column(study, name);
-  if (*out != NULL && !(number && (*out)->is_text)) return DCS_OK;
-  if (*out != NULL) return dcs_node_fail(place, err, "%s: '%s' is not a coordinate with numbers", key, name);
-  dcs_nearest nearest = {.word = name};
-  for (int i = 0; i < study->n_columns; i++) dcs_nearest_offer(&nearest, study->column[i].name);
-  return dcs_node_fail(place, err, "%s: '%s' is not a coordinate of this study; nearest valid name: '%s'", key, name,
-                       nearest.name);
-}
-
-/** [lo, hi] under the key that names the kind of exponent. */
-static dcs_status read_band(const dcs_node *band, dcs_claim *claim, dcs_error *err)
+/** [lo, hi] under the key that names the kind of claim, no end beyond -most, most. */
+static dcs_status read_band(const dcs_node *band, double most, dcs_claim *claim, dcs_error *err)
 {
   const char *key = band->key;
   if (band->count != 2) return dcs_node_fail(band, err, "%s: write the band as [lo, hi]", key);
-  dcs_status st = dcs_schema_real(&band->child[0], key, -100.0, 100.0, &claim->lo, err);
-  if (st == DCS_OK) st = dcs_schema_real(&band->child[1], key, claim->lo, 100.0, &claim->hi, err);
+  dcs_status st = dcs_schema_real(&band->child[0], key, -most, most, &claim->lo, err);
+  if (st == DCS_OK) st = dcs_schema_real(&band->child[1], key, claim->lo, most, &claim->hi, err);
   return st;
 }
 
@@ -72,6 +71,21 @@ done:
   return st;
 }
 
+static dcs_status product_create(const dcs_node *map, dcs_product *product)
+{
+  dcs_status st = dcs_alloc(map->count, sizeof *product->name, &product->name);
+  return st == DCS_OK ? dcs_alloc(map->count, sizeof *product->power, &product->power) : st;
+}
+
+static dcs_status product_add(const dcs_node *power, dcs_product *product, dcs_error *err)
+{
+  int k = product->count;
+  dcs_status st = dcs_schema_real(power, power->key, -100.0, 100.0, &product->power[k], err);
+  if (st == DCS_OK) st = dcs_strdup(power->key, &product->name[k]);
+  if (st == DCS_OK) product->count++;
+  return st;
+}
+
 /** {column: power, ..., slack: growth}: metric * prod column^power grows at most like versus^slack. */
 static dcs_status read_bounded(const dcs_study *study, const dcs_node *map, dcs_claim *claim, dcs_error *err)
 {
@@ -79,18 +93,49 @@ static dcs_status read_bounded(const dcs_study *study, const dcs_node *map, dcs_
   const dcs_column *column = NULL;
   claim->hi = 0.05;
   claim->lo = -INFINITY;
-  DCS_TRY(dcs_alloc(map->count, sizeof *claim->factor, &claim->factor));
-  DCS_TRY(dcs_alloc(map->count, sizeof *claim->power, &claim->power));
+  DCS_TRY(dcs_alloc(1, sizeof *claim->product, &claim->product));
+  claim->n_products = 1;
+  DCS_TRY(product_create(map, claim->product));
   for (size_t i = 0; i < map->count; i++) {
     const dcs_node *node = &map->child[i];
     if (strcmp(node->key, "slack") == 0) {
       DCS_TRY(dcs_schema_real(node, "slack", 0.0, 10.0, &claim->hi, err));
       continue;
     }
-    DCS_TRY(find_column(study, node, "bounded", node->key, true, &column, err));
-    DCS_TRY(dcs_schema_real(node, node->key, -100.0, 100.0, &claim->power[claim->n_factors], err));
-    DCS_TRY(dcs_strdup(node->key, &claim->factor[claim->n_factors]));
-    claim->n_factors++;
+    DCS_TRY(dcs_study_find_column(study, node, "bounded", node->key, true, &column, err));
+    DCS_TRY(product_add(node, claim->product, err));
+  }
+done:
+  return st;
+}
+
+static bool has_metric(const dcs_study *study, const char *name)
+{
+  for (int i = 0; i < study->n_metrics; i++)
+    if (strcmp(study->metric[i]->name, name) == 0) return true;
+  return false;
+}
+
+/** {factor: power, ...}, a factor being a coordinate or a metric, or a list of such mappings. */
+static dcs_status read_scaled(const dcs_study *study, const dcs_node *scaled, dcs_claim *claim, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  const dcs_column *column = NULL;
+  bool is_list = scaled->kind == DCS_NODE_LIST;
+  size_t count = is_list ? scaled->count : 1;
+  if (count == 0) DCS_TRY(dcs_node_fail(scaled, err, "scaled: an empty list"));
+  DCS_TRY(dcs_alloc(count, sizeof *claim->product, &claim->product));
+  for (size_t i = 0; i < count; i++) {
+    const dcs_node *map = is_list ? &scaled->child[i] : scaled;
+    DCS_TRY(dcs_schema_kind(map, "scaled", DCS_NODE_MAP, err));
+    dcs_product *product = &claim->product[claim->n_products++];
+    DCS_TRY(product_create(map, product));
+    for (size_t j = 0; j < map->count; j++) {
+      const dcs_node *power = &map->child[j];
+      if (!has_metric(study, power->key))
+        DCS_TRY(dcs_study_find_column(study, power, "scaled", power->key, true, &column, err));
+      DCS_TRY(product_add(power, product, err));
+    }
   }
 done:
   return st;
@@ -105,7 +150,7 @@ static dcs_status read_per(const dcs_study *study, const dcs_node *list, dcs_cla
   for (size_t i = 0; i < list->count; i++) {
     const dcs_node *node = &list->child[i];
     DCS_TRY(dcs_schema_kind(node, "per", DCS_NODE_SCALAR, err));
-    DCS_TRY(find_column(study, node, "per", node->text, false, &column, err));
+    DCS_TRY(dcs_study_find_column(study, node, "per", node->text, false, &column, err));
     if (claim->versus != NULL && strcmp(node->text, claim->versus) == 0)
       DCS_TRY(dcs_node_fail(node, err, "per: '%s' is the abscissa (versus)", node->text));
     for (int j = 0; j < claim->n_per; j++)
@@ -115,45 +160,6 @@ static dcs_status read_per(const dcs_study *study, const dcs_node *list, dcs_cla
     claim->n_per++;
   }
 done:
-  return st;
-}
-
-/** A value that no point has is no error: --set may have left it out, and then the verdict is "missing". */
-static dcs_status read_filter(const dcs_study *study, const dcs_node *node, const dcs_node *targets, dcs_filter *filter,
-                              dcs_error *err)
-{
-  dcs_status st = DCS_OK;
-  const dcs_column *column = NULL;
-  bool is_list = node->kind == DCS_NODE_LIST;
-  size_t count = is_list ? node->count : 1;
-  DCS_TRY(find_column(study, node, "where", node->key, false, &column, err));
-  DCS_TRY(dcs_schema_kind(node, node->key, DCS_NODE_SCALAR | DCS_NODE_LIST, err));
-  if (count == 0) DCS_TRY(dcs_node_fail(node, err, "where: an empty list"));
-  DCS_TRY(dcs_strdup(node->key, &filter->column));
-  if (column->is_text)
-    DCS_TRY(dcs_alloc(count, sizeof *filter->text, &filter->text));
-  else
-    DCS_TRY(dcs_alloc(count, sizeof *filter->number, &filter->number));
-  for (size_t i = 0; i < count; i++) {
-    const dcs_node *value = is_list ? &node->child[i] : node;
-    DCS_TRY(dcs_schema_kind(value, node->key, DCS_NODE_SCALAR, err));
-    if (!column->is_text) DCS_TRY(dcs_schema_real(value, node->key, -INFINITY, INFINITY, &filter->number[i], err));
-    if (column->is_text) DCS_TRY(dcs_word_check(targets, node->key, value, err));
-    if (column->is_text) DCS_TRY(dcs_strdup(value->text, &filter->text[i]));
-    filter->count++;
-  }
-done:
-  return st;
-}
-
-static dcs_status read_where(const dcs_study *study, const dcs_node *map, const dcs_node *targets, dcs_claim *claim,
-                             dcs_error *err)
-{
-  dcs_status st = dcs_alloc(map->count, sizeof *claim->where, &claim->where);
-  for (size_t i = 0; st == DCS_OK && i < map->count; i++) {
-    claim->n_where++;
-    st = read_filter(study, &map->child[i], targets, &claim->where[i], err);
-  }
   return st;
 }
 
@@ -168,41 +174,51 @@ static dcs_status read_claim(const dcs_study *study, const dcs_node *node, const
   const dcs_node *source = dcs_node_find(node, "source"), *per = dcs_node_find(node, "per");
   const dcs_node *where = dcs_node_find(node, "where"), *metric = dcs_node_find(node, "metric");
   const dcs_node *log_exponent = dcs_node_find(node, "log_exponent"), *steps_to = dcs_node_find(node, "steps_to");
-  if ((exponent != NULL) + (bounded != NULL) + (below != NULL) + (log_exponent != NULL) != 1)
-    DCS_TRY(dcs_node_fail(node, err, "a claim has exactly one of 'exponent', 'log_exponent', 'bounded' and 'below'"));
+  const dcs_node *between = dcs_node_find(node, "between"), *scaled = dcs_node_find(node, "scaled");
+  bool by_point = below != NULL || between != NULL;
+  if ((exponent != NULL) + (bounded != NULL) + (log_exponent != NULL) + (below != NULL) + (between != NULL) != 1)
+    DCS_TRY(dcs_node_fail(node, err,
+                          "a claim has exactly one of 'exponent', 'log_exponent', 'bounded', 'below' and 'between'"));
   if (steps_to != NULL && exponent == NULL)
     DCS_TRY(dcs_node_fail(steps_to, err, "steps_to: goes with 'exponent', the band of a in N(eps) ~ eps^-a"));
-  if (below == NULL && versus == NULL) DCS_TRY(dcs_node_fail(node, err, "missing key 'versus' in a claim on growth"));
-  if (below != NULL && versus != NULL)
-    DCS_TRY(dcs_node_fail(versus, err, "versus: a claim with 'below' compares point by point and takes none"));
+  if (scaled != NULL && between == NULL)
+    DCS_TRY(dcs_node_fail(scaled, err, "scaled: goes with 'between', the band of the scaled values"));
+  if (!by_point && versus == NULL) DCS_TRY(dcs_node_fail(node, err, "missing key 'versus' in a claim on growth"));
+  if (by_point && versus != NULL)
+    DCS_TRY(dcs_node_fail(versus, err, "versus: a claim with '%s' compares point by point and takes none",
+                          below != NULL ? "below" : "between"));
   claim->line = node->line;
   claim->n_per = -1;
   DCS_TRY(dcs_strdup(dcs_node_find(node, "name")->text, &claim->name));
   DCS_TRY(dcs_strdup(source != NULL ? source->text : "", &claim->source));
   DCS_TRY(find_metric(study, metric, "metric", &claim->metric, err));
   if (versus != NULL) {
-    DCS_TRY(find_column(study, versus, "versus", versus->text, true, &column, err));
+    DCS_TRY(dcs_study_find_column(study, versus, "versus", versus->text, true, &column, err));
     DCS_TRY(dcs_strdup(versus->text, &claim->versus));
   }
   if (steps_to != NULL && strcmp(versus->text, "steps") != 0)
     DCS_TRY(dcs_node_fail(versus, err, "versus: a claim with 'steps_to' counts steps; write 'versus: steps'"));
   if (exponent != NULL) {
     claim->kind = steps_to == NULL ? DCS_CLAIM_EXPONENT : DCS_CLAIM_STEPS_TO;
-    DCS_TRY(read_band(exponent, claim, err));
+    DCS_TRY(read_band(exponent, EXPONENT_MAX, claim, err));
     if (steps_to != NULL) DCS_TRY(read_steps_to(steps_to, claim, err));
   } else if (log_exponent != NULL) {
     claim->kind = DCS_CLAIM_LOG_EXPONENT;
-    DCS_TRY(read_band(log_exponent, claim, err));
+    DCS_TRY(read_band(log_exponent, EXPONENT_MAX, claim, err));
   } else if (bounded != NULL) {
     claim->kind = DCS_CLAIM_BOUNDED;
     DCS_TRY(read_bounded(study, bounded, claim, err));
+  } else if (between != NULL) {
+    claim->kind = DCS_CLAIM_BETWEEN;
+    DCS_TRY(read_band(between, 1e100, claim, err));
+    if (scaled != NULL) DCS_TRY(read_scaled(study, scaled, claim, err));
   } else {
     claim->kind = DCS_CLAIM_BELOW;
     DCS_TRY(find_metric(study, below, "below", &claim->other, err));
     if (claim->other == claim->metric) DCS_TRY(dcs_node_fail(below, err, "below: the metric itself"));
   }
   if (per != NULL) DCS_TRY(read_per(study, per, claim, err));
-  if (where != NULL) DCS_TRY(read_where(study, where, targets, claim, err));
+  if (where != NULL) DCS_TRY(dcs_filters_read(study, where, "where", targets, &claim->n_where, &claim->where, err));
 done:
   return st;
 }

@@ -46,6 +46,8 @@ dcs_status dcs_node_fail(const dcs_node *place, dcs_error *err, const char *form
 /** The same prefix in front of the message already in *err; returns `status` unchanged. */
 dcs_status dcs_node_locate(const dcs_node *place, dcs_status status, dcs_error *err);
 
+/** Put *value (consumed) at the dotted path `path` of length n under `node`; maps on the way are made. */
+DCS_NODISCARD dcs_status dcs_node_put(dcs_node *node, const char *path, size_t n, dcs_node *value, dcs_error *err);
 /** Override: "a.b=VALUE", VALUE in YAML, replaces or adds the node at that path. */
 DCS_NODISCARD dcs_status dcs_node_override(dcs_node *root, const char *assignment, dcs_error *err);
 /** Default: add `key` with the value `text` (YAML, borrowed) unless the map has that key. */

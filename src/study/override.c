@@ -3,8 +3,7 @@
 #include "base/memory.h"
 #include "study/node.h"
 
-/** Put *value (consumed) at the dotted path `path` of length n under `node`; maps on the way are made. */
-static dcs_status put(dcs_node *node, const char *path, size_t n, dcs_node *value, dcs_error *err)
+dcs_status dcs_node_put(dcs_node *node, const char *path, size_t n, dcs_node *value, dcs_error *err)
 {
   dcs_status st = DCS_OK;
   char *key = NULL;
@@ -35,7 +34,7 @@ static dcs_status put(dcs_node *node, const char *path, size_t n, dcs_node *valu
     *value = dcs_node_empty(DCS_NODE_SCALAR, child);
     dcs_node_destroy(&old);
   }
-  if (!is_last) DCS_TRY(put(child, path + n_key + 1, n - n_key - 1, value, err));
+  if (!is_last) DCS_TRY(dcs_node_put(child, path + n_key + 1, n - n_key - 1, value, err));
 done:
   dcs_free(&key);
   dcs_node_destroy(value);
@@ -51,7 +50,7 @@ dcs_status dcs_node_override(dcs_node *root, const char *assignment, dcs_error *
   dcs_node value;
   dcs_status st = dcs_node_parse(assignment, false, equals + 1, strlen(equals + 1), &value, err);
   if (st != DCS_OK) return st;
-  return put(root, assignment, (size_t)(equals - assignment), &value, err);
+  return dcs_node_put(root, assignment, (size_t)(equals - assignment), &value, err);
 }
 
 dcs_status dcs_node_fill(dcs_node *map, const char *key, const char *text, dcs_error *err)
@@ -60,5 +59,5 @@ dcs_status dcs_node_fill(dcs_node *map, const char *key, const char *text, dcs_e
   dcs_node value;
   dcs_status st = dcs_node_parse(text, false, text, strlen(text), &value, err);
   if (st != DCS_OK) return st;
-  return put(map, key, strlen(key), &value, err);
+  return dcs_node_put(map, key, strlen(key), &value, err);
 }

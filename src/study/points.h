@@ -20,6 +20,9 @@ DCS_NODISCARD dcs_status dcs_points_create(dcs_node *root, dcs_grid *grid, dcs_s
 /** Fill study->column. columns.c */
 DCS_NODISCARD dcs_status dcs_columns_create(const dcs_grid *grid, const dcs_origin *origin, dcs_study *study);
 
+/** Fill study->metric and study->scope from `metrics`, after the columns. metrics.c */
+DCS_NODISCARD dcs_status dcs_metrics_create(const dcs_node *root, dcs_study *study, dcs_error *err);
+
 /** Fill study->claim from `claims`. claims.c */
 DCS_NODISCARD dcs_status dcs_claims_create(const dcs_node *root, dcs_study *study, dcs_error *err);
 

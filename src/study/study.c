@@ -7,9 +7,9 @@
 
 #include "base/memory.h"
 #include "sampler/score_error.h"
-#include "study/nearest.h"
+#include "study/filter.h"
 #include "study/points.h"
-#include "study/schema.h"
+#include "study/scale.h"
 #include "study/spec.h"
 
 static const dcs_schema_key study_keys[] = {{"study", DCS_NODE_SCALAR, true},
@@ -33,6 +33,8 @@ static const dcs_schema_key study_keys[] = {{"study", DCS_NODE_SCALAR, true},
                                             {"metrics", DCS_NODE_LIST, false},
                                             {"stop", DCS_NODE_MAP, false},
                                             {"claims", DCS_NODE_LIST, false},
+                                            {"scale", DCS_NODE_SCALAR, false},
+                                            {"scales", DCS_NODE_MAP, false},
                                             {0}};
 
 static const dcs_schema_key stop_keys[] = {
@@ -66,46 +68,7 @@ done:
   return st;
 }
 
-static bool has_metric(const dcs_study *study, const dcs_metric *metric)
-{
-  for (int k = 0; k < study->n_metrics; k++)
-    if (study->metric[k] == metric) return true;
-  return false;
-}
-
-static bool lists_metric(const dcs_node *list, const char *name)
-{
-  for (size_t i = 0; i < list->count; i++)
-    if (list->child[i].kind == DCS_NODE_SCALAR && strcmp(list->child[i].text, name) == 0) return true;
-  return false;
-}
-
-/** A companion comes right after its metric unless the list has a place for it. */
-static dcs_status read_metrics(const dcs_node *list, dcs_study *study, dcs_error *err)
-{
-  if (list->count == 0) return dcs_node_fail(list, err, "metrics: an empty list");
-  dcs_status st = dcs_alloc(2 * list->count, sizeof *study->metric, &study->metric);
-  if (st != DCS_OK) return st;
-  for (size_t i = 0; i < list->count; i++) {
-    const dcs_node *node = &list->child[i];
-    st = dcs_schema_kind(node, "metrics", DCS_NODE_SCALAR, err);
-    if (st != DCS_OK) return st;
-    const dcs_metric *metric = dcs_metric_find(node->text);
-    if (metric == NULL) {
-      dcs_nearest nearest = {.word = node->text};
-      for (int k = 0; dcs_metric_at(k) != NULL; k++) dcs_nearest_offer(&nearest, dcs_metric_at(k)->name);
-      return dcs_node_fail(node, err, "metrics: unknown metric '%s'; nearest valid name: '%s'", node->text,
-                           nearest.name);
-    }
-    if (has_metric(study, metric)) return dcs_node_fail(node, err, "metrics: '%s' is repeated", node->text);
-    study->metric[study->n_metrics++] = metric;
-    if (metric->companion != NULL && !lists_metric(list, metric->companion))
-      study->metric[study->n_metrics++] = dcs_metric_find(metric->companion);
-  }
-  return DCS_OK;
-}
-
-/** Everything that is not physics: name, source, seed, metrics, stop. */
+/** Name, source, seed, stop. */
 static dcs_status read_head(const dcs_node *root, dcs_study *study, dcs_error *err)
 {
   dcs_status st = DCS_OK;
@@ -119,9 +82,28 @@ static dcs_status read_head(const dcs_node *root, dcs_study *study, dcs_error *e
   DCS_TRY(dcs_schema_real(dcs_node_find(stop, "rel_error"), "rel_error", 1e-12, 1.0, &study->stop.rel_error, err));
   /* 2^48: path numbers are 48 bits of the random counter */
   DCS_TRY(dcs_schema_integer(dcs_node_find(stop, "max_paths"), "max_paths", 1.0, 0x1p48, &study->stop.max_paths, err));
-  DCS_TRY(read_metrics(dcs_node_find(root, "metrics"), study, err));
   int n = snprintf(identity, sizeof identity, "%s\n%" PRIu64, study->name, study->seed);
   study->hash = dcs_hash_bytes(identity, (size_t)n);
+done:
+  return st;
+}
+
+/** --set of `scale`, or in `scales`. */
+static bool is_scale(const char *assignment)
+{
+  size_t n = strcspn(assignment, ".=");
+  return (n == 5 || n == 6) && strncmp(assignment, "scales", n) == 0;
+}
+
+/** The scale first, wherever it stands: other overrides change what it gives. */
+static dcs_status apply_overrides(dcs_node *root, int n_set, const char *const *set, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  for (int i = 0; i < n_set; i++)
+    if (is_scale(set[i])) DCS_TRY(dcs_node_override(root, set[i], err));
+  DCS_TRY(dcs_scale_apply(root, study_keys, err));
+  for (int i = 0; i < n_set; i++)
+    if (!is_scale(set[i])) DCS_TRY(dcs_node_override(root, set[i], err));
 done:
   return st;
 }
@@ -136,7 +118,7 @@ static dcs_status parse(const char *path, const char *text, size_t n_text, int n
   dcs_grid grid;
   *out = NULL;
   DCS_TRY(dcs_node_parse(path, true, text, n_text, &root, err));
-  for (int i = 0; i < n_set; i++) DCS_TRY(dcs_node_override(&root, set[i], err));
+  DCS_TRY(apply_overrides(&root, n_set, set, err));
   DCS_TRY(dcs_alloc(1, sizeof *study, &study));
   DCS_TRY(dcs_strdup(path, &study->path));
   DCS_TRY(dcs_alloc(n_text + 1, 1, &study->text));
@@ -147,6 +129,7 @@ static dcs_status parse(const char *path, const char *text, size_t n_text, int n
   DCS_TRY(dcs_grid_read(&root, &grid, err));
   if (with_points) DCS_TRY(dcs_points_create(&root, &grid, study, &origin, err));
   DCS_TRY(dcs_columns_create(&grid, origin, study));
+  DCS_TRY(dcs_metrics_create(&root, study, err));
   DCS_TRY(dcs_claims_create(&root, study, err));
   DCS_TRY(dcs_canonical_study(&root, &study->canonical));
   *out = study;
@@ -170,22 +153,21 @@ dcs_status dcs_study_parse_claims(const char *path, const char *text, size_t n_t
   return parse(path, text, n_text, 0, NULL, false, out, err);
 }
 
+static void destroy_product(dcs_product *product)
+{
+  for (int i = 0; i < product->count; i++) dcs_free(&product->name[i]);
+  dcs_free(&product->name);
+  dcs_free(&product->power);
+}
+
 static void destroy_claim(dcs_claim *claim)
 {
-  for (int i = 0; i < claim->n_factors; i++) dcs_free(&claim->factor[i]);
+  for (int i = 0; i < claim->n_products; i++) destroy_product(&claim->product[i]);
   for (int i = 0; i < claim->n_per; i++) dcs_free(&claim->per[i]);
-  for (int i = 0; i < claim->n_where; i++) {
-    dcs_filter *filter = &claim->where[i];
-    for (int j = 0; filter->text != NULL && j < filter->count; j++) dcs_free(&filter->text[j]);
-    dcs_free(&filter->text);
-    dcs_free(&filter->number);
-    dcs_free(&filter->column);
-  }
-  dcs_free(&claim->factor);
-  dcs_free(&claim->power);
+  dcs_filters_destroy(claim->n_where, &claim->where);
+  dcs_free(&claim->product);
   dcs_free(&claim->eps);
   dcs_free(&claim->per);
-  dcs_free(&claim->where);
   dcs_free(&claim->versus);
   dcs_free(&claim->name);
   dcs_free(&claim->source);
@@ -210,6 +192,8 @@ void dcs_study_destroy(dcs_study **address)
     dcs_free(&study->cloud[i].dataset);
     dcs_free(&study->cloud[i].values);
   }
+  for (int i = 0; i < study->n_metrics; i++) dcs_filters_destroy(study->scope[i].n_where, &study->scope[i].where);
+  dcs_free(&study->scope);
   dcs_free(&study->cloud);
   dcs_free(&study->claim);
   dcs_free(&study->column);

@@ -47,7 +47,8 @@ typedef enum {
   DCS_CLAIM_BOUNDED,      /**< metric * prod column^power does not grow */
   DCS_CLAIM_BELOW,        /**< metric <= other */
   DCS_CLAIM_LOG_EXPONENT, /**< metric ~ (log 1/versus)^a */
-  DCS_CLAIM_STEPS_TO      /**< the steps that metric <= eps^2 takes ~ eps^-a */
+  DCS_CLAIM_STEPS_TO,     /**< the steps that metric <= eps^2 takes ~ eps^-a */
+  DCS_CLAIM_BETWEEN       /**< metric * prod factor^power, the largest of several, lies in [lo, hi] */
 } dcs_claim_kind;
 
 typedef struct {
@@ -57,17 +58,30 @@ typedef struct {
   char **text;    /**< allowed words, [count] */
 } dcs_filter;
 
+/** Where a metric is asked for: the points that pass every filter, all of them when there is none. */
+typedef struct {
+  int n_where;
+  dcs_filter *where;
+} dcs_scope;
+
+/** prod name^power */
+typedef struct {
+  int count;
+  char **name; /**< coordinate; between: or metric */
+  double *power;
+} dcs_product;
+
 typedef struct {
   char *name, *source;
   int line; /**< in the study file */
   dcs_claim_kind kind;
   const dcs_metric *metric;
   char *versus;            /**< coordinate on the abscissa; NULL for below */
-  double lo, hi;           /**< band of a; bounded: hi = largest admissible growth exponent (default 0.05) */
+  double lo, hi;           /**< band of a, or of the values; bounded: hi = largest admissible growth exponent (default
+                                0.05) */
   const dcs_metric *other; /**< below: metric <= other */
-  int n_factors;           /**< bounded: metric * prod column^power */
-  char **factor;
-  double *power;
+  int n_products;          /**< bounded: 1; between: any number, 0 being the metric itself */
+  dcs_product *product;
   int n_eps; /**< steps_to */
   double *eps;
   int n_per; /**< one verdict for each combination of these coordinates; default: all that vary but versus */
@@ -86,6 +100,7 @@ typedef struct {
   dcs_stop stop;
   int n_metrics;
   const dcs_metric **metric; /**< in the order of the file */
+  dcs_scope *scope;          /**< [n_metrics] */
   int64_t n_points;
   int n_shared;
   dcs_params *shared; /**< the distinct parameter sets: points share them */
@@ -98,7 +113,8 @@ typedef struct {
   dcs_claim *claim;
 } dcs_study;
 
-/** Parse and validate. `path` is used in messages; `set` are "key=value" overrides with dotted keys. */
+/** Parse and validate. `path` is used in messages; `set` are "key=value" overrides with dotted keys, in their order, but
+ *  "scale=NAME" before all others. */
 DCS_NODISCARD dcs_status dcs_study_parse(const char *path, const char *text, size_t n_text, int n_set,
                                          const char *const *set, dcs_study **out, dcs_error *err);
 /** The same, but only as far as claims go: no points (n_points = 0), so that nothing a target refers to has to be there.
@@ -108,6 +124,12 @@ DCS_NODISCARD dcs_status dcs_study_parse_claims(const char *path, const char *te
 /** Read the bytes of a file (at most 16 MiB). DCS_EIO / DCS_EUSAGE with a message. *text is owned by the caller. */
 DCS_NODISCARD dcs_status dcs_study_read(const char *path, char **text, size_t *n_text, dcs_error *err);
 void dcs_study_destroy(dcs_study **study);
+
+/** Is this metric (index into study->metric) asked for at this point? */
+bool dcs_study_asks(const dcs_study *study, int metric, int64_t point);
+
+/** True when the point passes every filter; `column` are those of a study or of a result. */
+bool dcs_filters_pass(int n_columns, const dcs_column *column, int n_where, const dcs_filter *where, int64_t point);
 
 const dcs_column *dcs_study_column(const dcs_study *study, const char *name);
 

@@ -20,6 +20,7 @@ typedef struct {
 
 int dcs_cli_plan(int argc, char **argv);
 int dcs_cli_run(int argc, char **argv);
+int dcs_cli_merge(int argc, char **argv);
 int dcs_cli_fit(int argc, char **argv);
 int dcs_cli_check(int argc, char **argv);
 int dcs_cli_show(int argc, char **argv);

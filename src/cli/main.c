@@ -13,6 +13,7 @@
 static const dcs_command commands[] = {
     {"plan", "points, blocks, memory, core-hours; runs nothing", dcs_cli_plan},
     {"run", "run or resume a study", dcs_cli_run},
+    {"merge", "put the results of shards together", dcs_cli_merge},
     {"fit", "convergence rates with intervals", dcs_cli_fit},
     {"check", "the study's claims with verdicts", dcs_cli_check},
     {"show", "a result as a table for people", dcs_cli_show},

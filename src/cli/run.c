@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 #include "run/run.h"
 
-enum { KEY_SET = 256, KEY_MAX_SECONDS };
+enum { KEY_SET = 256, KEY_MAX_SECONDS, KEY_SHARD };
 
 static const struct argp_option options[] = {
     {.name = "output",
@@ -24,6 +24,10 @@ static const struct argp_option options[] = {
      .key = KEY_MAX_SECONDS,
      .arg = "S",
      .doc = "stop at a checkpoint after S seconds (exit code 85)"},
+    {.name = "shard",
+     .key = KEY_SHARD,
+     .arg = "I/N",
+     .doc = "only the points of shard I of N, I from 1; `dcs merge` puts the results together"},
     {.name = "quiet", .key = 'q', .doc = "no progress"},
     {0}};
 
@@ -31,6 +35,19 @@ typedef struct {
   dcs_run_options run;
   const char **set; /* [argc] */
 } arguments;
+
+static bool read_shard(const char *text, int *shard, int *shards)
+{
+  char *end = NULL;
+  long i = strtol(text, &end, 10);
+  if (end == text || *end != '/') return false;
+  const char *second = end + 1;
+  long n = strtol(second, &end, 10);
+  if (end == second || *end != '\0' || i < 1 || i > n || n > 1000000) return false;
+  *shard = (int)i;
+  *shards = (int)n;
+  return true;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -51,6 +68,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     a->run.max_seconds = strtod(arg, &end);
     if (end == arg || *end != '\0' || !(a->run.max_seconds >= 0))
       return dcs_cli_usage(state, "--max-seconds %s: not a number of seconds", arg);
+    return 0;
+  case KEY_SHARD:
+    if (!read_shard(arg, &a->run.shard, &a->run.shards))
+      return dcs_cli_usage(state, "--shard %s: write I/N with 1 <= I <= N <= 1000000", arg);
     return 0;
   case ARGP_KEY_ARG:
     if (a->run.study != NULL) return dcs_cli_usage(state, "one study file at a time, not also '%s'", arg);
@@ -102,7 +123,8 @@ int dcs_cli_run(int argc, char **argv)
           "Examples:\n"
           "  mpirun -n 4 dcs run studies/quick/study.yaml -o quick.h5\n"
           "  dcs run studies/quick/study.yaml -o q.h5 --set stop.rel_error=0.2\n"
-          "  dcs run STUDY.yaml -o R.h5 --max-seconds 3000 || echo run it again\n\n"
+          "  dcs run STUDY.yaml -o R.h5 --max-seconds 3000 || echo run it again\n"
+          "  dcs run STUDY.yaml -o R-2.h5 --shard 2/8\n\n"
           "Exit codes: 0 done; 1 error; 2 usage or bad study file; 4 some points were refused or failed; 85 stopped at "
           "a checkpoint: run it again."};
   arguments a = {.run = {.max_seconds = INFINITY, .argc = argc, .argv = argv}};

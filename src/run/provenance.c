@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/build.h"
 #include "base/memory.h"
@@ -97,6 +98,21 @@ static dcs_status write_all(builder *b, const dcs_study *study, int argc, char *
 done:
   dcs_free(&build);
   return st;
+}
+
+dcs_status dcs_provenance_here(const dcs_study *study, int argc, char *const *argv, int64_t start, char **text,
+                               dcs_error *err)
+{
+  builder b = {0};
+  char host[MPI_MAX_PROCESSOR_NAME] = "";
+  if (gethostname(host, sizeof host - 1) != 0) strcpy(host, "unknown");
+  dcs_status st = write_all(&b, study, argc, argv, start, 1, host);
+  if (st == DCS_OK) {
+    *text = b.text;
+    return DCS_OK;
+  }
+  dcs_free(&b.text);
+  return dcs_fail(err, st, "provenance: %s", dcs_status_text(st));
 }
 
 dcs_status dcs_provenance_collect(MPI_Comm comm, const dcs_study *study, int argc, char *const *argv, int64_t start,

@@ -9,5 +9,8 @@
  *  and owned by the caller. @param start  time() at the start of the run */
 DCS_NODISCARD dcs_status dcs_provenance_collect(MPI_Comm comm, const dcs_study *study, int argc, char *const *argv,
                                                 int64_t start, char **text, dcs_error *err);
+/** The same for a process without MPI. */
+DCS_NODISCARD dcs_status dcs_provenance_here(const dcs_study *study, int argc, char *const *argv, int64_t start,
+                                             char **text, dcs_error *err);
 
 #endif

@@ -6,11 +6,12 @@
 
 #include "base/memory.h"
 #include "run/agree.h"
-#include "run/assemble.h"
 #include "run/clock.h"
 #include "run/distribute.h"
+#include "run/finish.h"
 #include "run/past.h"
 #include "run/provenance.h"
+#include "run/shard.h"
 #include "run/signals.h"
 
 /** Of all points. */
@@ -22,6 +23,29 @@ static uint64_t digest_points(const dcs_study *study)
     link[0] = dcs_hash_bytes(link, sizeof link);
   }
   return link[0];
+}
+
+/** Leave the points of one shard in the study. Rank 0 chooses. Collective. */
+static dcs_status keep_shard(MPI_Comm comm, const dcs_run_options *options, dcs_study *study, dcs_error *err)
+{
+  enum { PIECE = 1 << 30 };
+  bool *keep = NULL;
+  int rank = 0;
+  MPI_Comm_rank(comm, &rank);
+  dcs_status st = dcs_alloc((size_t)study->n_points, sizeof *keep, &keep);
+  if (st != DCS_OK)
+    dcs_fail(err, st, "--shard: rank %d: %s", rank, dcs_status_text(st));
+  else if (rank == 0)
+    st = dcs_shard_choose(study, options->shard, options->shards, keep, err);
+  DCS_TRY(dcs_agree(comm, st, err));
+  for (int64_t from = 0; from < study->n_points; from += PIECE) {
+    int64_t left = study->n_points - from;
+    MPI_Bcast(keep + from, (int)(left < PIECE ? left : PIECE), MPI_C_BOOL, 0, comm);
+  }
+  dcs_study_keep(study, keep);
+done:
+  dcs_free(&keep);
+  return st;
 }
 
 /** Rank 0 reads the file; every rank parses the same bytes. Data files that it names are read by every rank: they have
@@ -50,6 +74,7 @@ static dcs_status share_study(MPI_Comm comm, const dcs_run_options *options, dcs
                   "%s: rank %d sees other points than rank 0: are its data files the same on every host?",
                   options->study, rank);
   DCS_TRY(dcs_agree(comm, st, err));
+  if (options->shards > 0) DCS_TRY(keep_shard(comm, options, *study, err));
 done:
   dcs_free(&text);
   return st;
@@ -81,40 +106,6 @@ done:
   if (st != DCS_OK) return st; /* agreed already; the journal's own failure is told before that of closing it */
   if (closed != DCS_OK) *err = closing;
   return dcs_agree(comm, closed, err);
-}
-
-/** Assemble and write, unless the file at hand says the same already. Rank 0. */
-static dcs_status write_result(const dcs_tasks *tasks, dcs_past *past, const char *output, char **provenance,
-                               dcs_run_outcome *outcome, dcs_error *err)
-{
-  dcs_status st = DCS_OK;
-  dcs_result *result = NULL;
-  DCS_TRY(dcs_assemble(tasks, &result, err));
-  outcome->n_points = result->n_points;
-  for (int64_t p = 0; p < result->n_points; p++) {
-    bool bad = result->status[p] == DCS_POINT_REFUSED || result->status[p] == DCS_POINT_FAILED;
-    outcome->n_max_paths += result->status[p] == DCS_POINT_MAX_PATHS;
-    outcome->n_refused += result->status[p] == DCS_POINT_REFUSED;
-    outcome->n_failed += result->status[p] == DCS_POINT_FAILED;
-    if (bad && outcome->first_reason[0] == '\0')
-      snprintf(outcome->first_reason, sizeof outcome->first_reason, "%s", result->reason[p]);
-  }
-  outcome->unchanged = past->result != NULL && dcs_result_digest(past->result) == dcs_result_digest(result);
-  if (!outcome->unchanged) {
-    dcs_free(&result->provenance);
-    result->provenance = *provenance;
-    *provenance = NULL;
-    st = dcs_result_write(output, result, err);
-    if (st != DCS_OK) {
-      size_t n = strlen(err->text);
-      snprintf(err->text + n, sizeof err->text - n, "; nothing finished is lost: free space and run again");
-      goto done;
-    }
-  }
-  DCS_TRY(dcs_journal_remove(past->journal, err)); /* its blocks are in the result file now */
-done:
-  dcs_result_destroy(&result);
-  return st;
 }
 
 /** Everything between MPI_Init and MPI_Finalize. Collective. */
@@ -150,7 +141,7 @@ static dcs_status run(MPI_Comm comm, const dcs_run_options *options, double star
   MPI_Bcast(&outcome->checkpoint, (int)sizeof outcome->checkpoint, MPI_BYTE, 0, comm);
   if (!outcome->checkpoint) {
     DCS_TRY(dcs_provenance_collect(comm, study, options->argc, options->argv, start_time, &provenance, err));
-    if (outcome->is_root) st = write_result(tasks, &past, options->output, &provenance, outcome, err);
+    if (outcome->is_root) st = dcs_finish(tasks, &past, options->output, &provenance, outcome, err);
     DCS_TRY(dcs_agree(comm, st, err));
   }
 done:

@@ -9,6 +9,7 @@ typedef struct {
   const char *study, *output; /**< paths */
   int n_set;
   const char *const *set; /**< "key=value" overrides */
+  int shard, shards;      /**< only the points of shard `shard` (from 1) of `shards`; 0: all points */
   double max_seconds;     /**< stop at a checkpoint after that; INFINITY: never */
   bool quiet;             /**< no progress on stderr */
   int argc;               /**< command line, for the provenance */
@@ -20,6 +21,7 @@ typedef struct {
   bool checkpoint; /**< stopped before the end: run again to go on */
   bool unchanged;  /**< the file was complete already */
   int64_t n_points, n_max_paths, n_refused, n_failed;
+  int64_t n_left;         /**< merge: points with work left */
   double seconds;         /**< elapsed */
   double paths;           /**< computed by this run */
   char first_reason[256]; /**< of the first point that was refused or failed; else "" */

@@ -208,6 +208,24 @@ void dcs_study_destroy(dcs_study **address)
   dcs_free(address);
 }
 
+void dcs_study_keep(dcs_study *study, const bool *keep)
+{
+  int64_t kept = 0;
+  for (int64_t p = 0; p < study->n_points; p++) {
+    for (int c = 0; c < study->n_columns; c++) {
+      dcs_column *column = &study->column[c];
+      if (!keep[p] && column->is_text) dcs_free(&column->text[p]);
+      if (keep[p] && column->is_text) column->text[kept] = column->text[p];
+      if (keep[p] && !column->is_text) column->number[kept] = column->number[p];
+    }
+    if (keep[p])
+      study->point[kept++] = study->point[p];
+    else
+      dcs_free(&study->point[p].canonical);
+  }
+  study->n_points = kept;
+}
+
 dcs_status dcs_study_read(const char *path, char **text, size_t *n_text, dcs_error *err)
 {
   enum { MOST = 16 << 20 };

@@ -125,6 +125,9 @@ DCS_NODISCARD dcs_status dcs_study_parse_claims(const char *path, const char *te
 DCS_NODISCARD dcs_status dcs_study_read(const char *path, char **text, size_t *n_text, dcs_error *err);
 void dcs_study_destroy(dcs_study **study);
 
+/** Drop the points (and the rows of the columns) that are not marked in keep[n_points]. */
+void dcs_study_keep(dcs_study *study, const bool *keep);
+
 /** Is this metric (index into study->metric) asked for at this point? */
 bool dcs_study_asks(const dcs_study *study, int metric, int64_t point);
 

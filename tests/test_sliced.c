@@ -205,8 +205,8 @@ static void clouds_are_independent(void **state)
   dcs_error err = {""};
   dcs_cloud one, two;
   dcs_problem problem = gaussian(1, 0.25, "ddim", 4, SAMPLES);
-  must(dcs_cloud_create(&problem, &one), NULL);
-  must(dcs_cloud_create(&problem, &two), NULL);
+  must(dcs_cloud_create(&problem, SAMPLES, &one), NULL);
+  must(dcs_cloud_create(&problem, SAMPLES, &two), NULL);
   must(dcs_cloud_draw(&problem, 0, &one, &err), &err);
   must(dcs_cloud_draw(&problem, 1, &two, &err), &err);
   const double *const cloud[] = {one.output, one.exact, one.again, two.output, two.exact, two.again};
@@ -217,6 +217,25 @@ static void clouds_are_independent(void **state)
   dcs_problem_destroy(&problem);
 }
 
+/** Particles 5 to 41 by themselves are those of blocks of 16: 0, 1 and 2. */
+static void particles_have_numbers(void **state)
+{
+  (void)state;
+  enum { SAMPLES = 16, FIRST = 5, COUNT = 37, D = 3 };
+  dcs_error err = {""};
+  dcs_cloud cloud;
+  double alone[COUNT][D];
+  dcs_problem problem = gaussian(D, 0.25, "jain-zhang", 4, SAMPLES);
+  must(dcs_cloud_create(&problem, SAMPLES, &cloud), NULL);
+  must(dcs_cloud_output(&problem, FIRST, COUNT, &cloud, alone[0], &err), &err);
+  for (int p = 0; p < COUNT; p++) {
+    must(dcs_cloud_draw(&problem, (FIRST + p) / SAMPLES, &cloud, &err), &err);
+    assert_memory_equal(alone[p], cloud.output + (FIRST + p) % SAMPLES * D, sizeof alone[p]);
+  }
+  dcs_cloud_destroy(&cloud);
+  dcs_problem_destroy(&problem);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(sorts_like_the_library),
@@ -224,6 +243,7 @@ int main(void)
                                      cmocka_unit_test(isotropic),
                                      cmocka_unit_test(equal_laws_give_the_floor),
                                      cmocka_unit_test(directions_are_uniform),
-                                     cmocka_unit_test(clouds_are_independent)};
+                                     cmocka_unit_test(clouds_are_independent),
+                                     cmocka_unit_test(particles_have_numbers)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

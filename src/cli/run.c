@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 #include "run/run.h"
 
-enum { KEY_SET = 256, KEY_MAX_SECONDS, KEY_SHARD };
+enum { KEY_SET = 256, KEY_MAX_SECONDS, KEY_SHARD, KEY_COMPRESS };
 
 static const struct argp_option options[] = {
     {.name = "output",
@@ -28,6 +28,10 @@ static const struct argp_option options[] = {
      .key = KEY_SHARD,
      .arg = "I/N",
      .doc = "only the points of shard I of N, I from 1; `dcs merge` puts the results together"},
+    {.name = "compress",
+     .key = KEY_COMPRESS,
+     .arg = "LEVEL",
+     .doc = "of the samples that save_samples asks for: 0 (none) to 9 (default: 1)"},
     {.name = "quiet", .key = 'q', .doc = "no progress"},
     {0}};
 
@@ -69,6 +73,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     if (end == arg || *end != '\0' || !(a->run.max_seconds >= 0))
       return dcs_cli_usage(state, "--max-seconds %s: not a number of seconds", arg);
     return 0;
+  case KEY_COMPRESS:
+    if (strlen(arg) != 1 || *arg < '0' || *arg > '9')
+      return dcs_cli_usage(state, "--compress %s: a level from 0 to 9", arg);
+    a->run.compress = *arg - '0';
+    return 0;
   case KEY_SHARD:
     if (!read_shard(arg, &a->run.shard, &a->run.shards))
       return dcs_cli_usage(state, "--shard %s: write I/N with 1 <= I <= N <= 1000000", arg);
@@ -105,6 +114,8 @@ static int tell(const dcs_run_options *run, const dcs_run_outcome *outcome)
   else if (!run->quiet)
     fprintf(stderr, "dcs: %lld points in %.1f s, %.3g paths/s; written to %s\n", (long long)outcome->n_points,
             outcome->seconds, outcome->paths / outcome->seconds, run->output);
+  if (!run->quiet && outcome->dump.written)
+    fprintf(stderr, "dcs: samples: %.4g MB in %.1f s\n", outcome->dump.bytes / 1e6, outcome->dump.seconds);
   return n_bad > 0 ? DCS_EXIT_INCOMPLETE : DCS_EXIT_OK;
 }
 
@@ -127,7 +138,7 @@ int dcs_cli_run(int argc, char **argv)
           "  dcs run STUDY.yaml -o R-2.h5 --shard 2/8\n\n"
           "Exit codes: 0 done; 1 error; 2 usage or bad study file; 4 some points were refused or failed; 85 stopped at "
           "a checkpoint: run it again."};
-  arguments a = {.run = {.max_seconds = INFINITY, .argc = argc, .argv = argv}};
+  arguments a = {.run = {.max_seconds = INFINITY, .compress = 1, .argc = argc, .argv = argv}};
   dcs_run_outcome outcome;
   dcs_error err = {{0}};
   /* Rank 0 alone carries the exit code: a launcher kills the others as soon as one rank fails, and rank 0 has to have

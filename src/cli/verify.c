@@ -3,10 +3,14 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archive/print.h"
+#include "archive/samples.h"
+#include "base/memory.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
+#include "run/dump.h"
 
 typedef struct {
   char **path;
@@ -213,6 +217,30 @@ static bool check_records(const dcs_result *r)
   return report("records", &t, "values", "");
 }
 
+/** The file of samples, where there is one beside the result. */
+static bool check_samples(const char *result_path, const dcs_result *r)
+{
+  tally t = {0};
+  dcs_error err = {""};
+  char *path = NULL, note[80] = "";
+  int64_t particles = 0;
+  dcs_status st = dcs_dump_path(result_path, &path);
+  if (st == DCS_OK && access(path, F_OK) == 0) {
+    st = dcs_samples_verify(path, r, &particles, &err);
+    if (st == DCS_OK) t.checked = r->n_points;
+    snprintf(note, sizeof note, " of %" PRId64 " particles", particles);
+  }
+  if (st == DCS_OK) {
+    report("samples", &t, "points", note);
+  } else {
+    printf("  %-9s FAILED\n", "samples");
+    fflush(stdout);
+    (void)dcs_cli_fail(st, &err);
+  }
+  dcs_free(&path);
+  return st == DCS_OK;
+}
+
 static int verify(const char *path)
 {
   dcs_error err = {""};
@@ -227,7 +255,7 @@ static int verify(const char *path)
   printf("  %-9s ok      data digest %016" PRIx64 "\n", "read", dcs_result_digest(r));
   int64_t open = check_complete(r);
   bool (*const checks[])(const dcs_result *) = {check_errors, check_ratio, check_levels, check_bounds, check_records};
-  bool holds = true;
+  bool holds = check_samples(path, r);
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) holds = checks[i](r) && holds;
   printf("%s: %s\n", path, !holds ? "FAILED" : open > 0 ? "INCOMPLETE" : "VERIFIED");
   dcs_result_destroy(&r);

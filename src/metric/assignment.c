@@ -47,7 +47,7 @@ static dcs_status work_create(const dcs_problem *problem, dcs_block_work **out)
   dcs_block_work *work = NULL;
   int d = dcs_target_dimension(problem->target);
   DCS_TRY(dcs_alloc(1, sizeof *work, &work));
-  DCS_TRY(dcs_cloud_create(problem, &work->cloud));
+  DCS_TRY(dcs_cloud_create(problem, problem->samples, &work->cloud));
   if (d > 1) DCS_TRY(dcs_assignment_create(problem->samples, d, &work->solver));
   if (d == 1) DCS_TRY(dcs_alloc(2 * (size_t)problem->samples, sizeof *work->keys, &work->keys));
 done:

@@ -20,12 +20,18 @@ typedef struct {
   double *x, *z; /**< [d][DCS_LANES] */
 } dcs_cloud;
 
-DCS_NODISCARD dcs_status dcs_cloud_create(const dcs_problem *problem, dcs_cloud *cloud);
+/** Clouds of n particles; 0 is enough for dcs_cloud_output. */
+DCS_NODISCARD dcs_status dcs_cloud_create(const dcs_problem *problem, int n, dcs_cloud *cloud);
 void dcs_cloud_destroy(dcs_cloud *cloud);
 
 /** The clouds of one block. Those of different blocks are independent; those of different estimators are the same.
  *  DCS_ENUMERIC when a coordinate is not finite. */
 DCS_NODISCARD dcs_status dcs_cloud_draw(const dcs_problem *problem, int64_t block, dcs_cloud *cloud, dcs_error *err);
+
+/** Particles first, first + 1, ..., first + n - 1 of the sampler alone, to out[n][d]: the ones that blocks 0, 1, ... have
+ *  in `output` one after the other. DCS_ENUMERIC when a coordinate is not finite. */
+DCS_NODISCARD dcs_status dcs_cloud_output(const dcs_problem *problem, int64_t first, int n, dcs_cloud *cloud,
+                                          double *out, dcs_error *err);
 
 /** Floating-point operations of dcs_cloud_draw. */
 double dcs_cloud_flops(const dcs_problem *problem);

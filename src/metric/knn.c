@@ -47,7 +47,7 @@ static dcs_status work_create(const dcs_problem *problem, dcs_block_work **out)
   dcs_block_work *work = NULL;
   size_t n = (size_t)problem->samples;
   DCS_TRY(dcs_alloc(1, sizeof *work, &work));
-  DCS_TRY(dcs_cloud_create(problem, &work->cloud));
+  DCS_TRY(dcs_cloud_create(problem, problem->samples, &work->cloud));
   DCS_TRY(dcs_neighbours_create(problem->samples, dcs_target_dimension(problem->target), &work->neighbours));
   DCS_TRY(dcs_alloc(n, sizeof(double), &work->nearest));
   DCS_TRY(dcs_alloc(n, sizeof(double), &work->rho2));

@@ -60,7 +60,7 @@ static dcs_status work_create(const dcs_problem *problem, dcs_block_work **out)
   dcs_block_work *work = NULL;
   size_t n = (size_t)problem->samples, d = (size_t)dcs_target_dimension(problem->target);
   DCS_TRY(dcs_alloc(1, sizeof *work, &work));
-  DCS_TRY(dcs_cloud_create(problem, &work->cloud));
+  DCS_TRY(dcs_cloud_create(problem, problem->samples, &work->cloud));
   DCS_TRY(dcs_alloc(BATCH * d, sizeof *work->theta, &work->theta));
   DCS_TRY(dcs_alloc(BATCH * n, sizeof *work->exact, &work->exact));
   DCS_TRY(dcs_alloc(BATCH * n, sizeof *work->other, &work->other));

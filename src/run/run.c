@@ -143,6 +143,8 @@ static dcs_status run(MPI_Comm comm, const dcs_run_options *options, double star
     DCS_TRY(dcs_provenance_collect(comm, study, options->argc, options->argv, start_time, &provenance, err));
     if (outcome->is_root) st = dcs_finish(tasks, &past, options->output, &provenance, outcome, err);
     DCS_TRY(dcs_agree(comm, st, err));
+    DCS_TRY(dcs_dump(comm, study, options->output, options->compress, &outcome->dump, err));
+    outcome->checkpoint = outcome->dump.stopped;
   }
 done:
   dcs_free(&provenance);

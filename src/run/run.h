@@ -3,13 +3,14 @@
 /** A study from its file to its result file, on all ranks. */
 #include <stdint.h>
 
-#include "base/status.h"
+#include "run/dump.h"
 
 typedef struct {
   const char *study, *output; /**< paths */
   int n_set;
   const char *const *set; /**< "key=value" overrides */
   int shard, shards;      /**< only the points of shard `shard` (from 1) of `shards`; 0: all points */
+  int compress;           /**< level of compression of saved samples, 0 to 9 */
   double max_seconds;     /**< stop at a checkpoint after that; INFINITY: never */
   bool quiet;             /**< no progress on stderr */
   int argc;               /**< command line, for the provenance */
@@ -22,6 +23,7 @@ typedef struct {
   bool unchanged;  /**< the file was complete already */
   int64_t n_points, n_max_paths, n_refused, n_failed;
   int64_t n_left;         /**< merge: points with work left */
+  dcs_dump_outcome dump;  /**< of saved samples */
   double seconds;         /**< elapsed */
   double paths;           /**< computed by this run */
   char first_reason[256]; /**< of the first point that was refused or failed; else "" */

@@ -168,11 +168,11 @@ static dcs_status resolve(const char *study, const char *file, char **path)
 }
 
 /** The data set in the study's store, read when it is new. */
-static dcs_status find_cloud(dcs_study *study, const char *file, const char *dataset, const dcs_cloud **out,
+static dcs_status find_cloud(dcs_study *study, const char *file, const char *dataset, const dcs_dataset **out,
                              dcs_error *err)
 {
   dcs_status st = DCS_OK;
-  dcs_cloud fresh = {0};
+  dcs_dataset fresh = {0};
   size_t count = (size_t)study->n_clouds, capacity = count;
   DCS_TRY(resolve(study->path, file, &fresh.path));
   DCS_TRY(dcs_strdup(dataset, &fresh.dataset));
@@ -195,7 +195,7 @@ dcs_status dcs_points_file_fill(const dcs_node *target, dcs_study *study, dcs_pa
 {
   const dcs_param *file = dcs_params_find(params, "file"), *dataset = dcs_params_find(params, "dataset");
   const dcs_param *points = dcs_params_find(params, "points");
-  const dcs_cloud *cloud = NULL;
+  const dcs_dataset *cloud = NULL;
   if (file == NULL || dataset == NULL || points == NULL || !(file->is_set || dataset->is_set)) return DCS_OK;
   const dcs_node *place = dcs_node_find(target, file->is_set ? "file" : "dataset");
   if (!file->is_set) return dcs_node_fail(place, err, "dataset: needs 'file', the HDF5 file it is in");

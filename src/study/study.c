@@ -32,6 +32,7 @@ static const dcs_schema_key study_keys[] = {{"study", DCS_NODE_SCALAR, true},
                                             {"exclude", DCS_NODE_LIST, false},
                                             {"metrics", DCS_NODE_LIST, false},
                                             {"stop", DCS_NODE_MAP, false},
+                                            {"save_samples", DCS_NODE_SCALAR, false},
                                             {"claims", DCS_NODE_LIST, false},
                                             {"scale", DCS_NODE_SCALAR, false},
                                             {"scales", DCS_NODE_MAP, false},
@@ -82,6 +83,10 @@ static dcs_status read_head(const dcs_node *root, dcs_study *study, dcs_error *e
   DCS_TRY(dcs_schema_real(dcs_node_find(stop, "rel_error"), "rel_error", 1e-12, 1.0, &study->stop.rel_error, err));
   /* 2^48: path numbers are 48 bits of the random counter */
   DCS_TRY(dcs_schema_integer(dcs_node_find(stop, "max_paths"), "max_paths", 1.0, 0x1p48, &study->stop.max_paths, err));
+  const dcs_node *save = dcs_node_find(root, "save_samples");
+  double particles = 0;
+  if (save != NULL) DCS_TRY(dcs_schema_integer(save, "save_samples", 0.0, 0x1p40, &particles, err));
+  study->save_samples = (int64_t)particles;
   int n = snprintf(identity, sizeof identity, "%s\n%" PRIu64, study->name, study->seed);
   study->hash = dcs_hash_bytes(identity, (size_t)n);
 done:

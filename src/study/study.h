@@ -40,7 +40,7 @@ typedef struct {
   char *path, *dataset;
   int rows, cols;
   double *values; /**< [rows][cols] */
-} dcs_cloud;
+} dcs_dataset;
 
 typedef enum {
   DCS_CLAIM_EXPONENT,     /**< metric ~ versus^a */
@@ -98,6 +98,7 @@ typedef struct {
   char *text;      /**< verbatim bytes */
   char *canonical; /**< every key with its value, overrides applied, YAML */
   dcs_stop stop;
+  int64_t save_samples; /**< particles of each point to keep in a file; 0: none */
   int n_metrics;
   const dcs_metric **metric; /**< in the order of the file */
   dcs_scope *scope;          /**< [n_metrics] */
@@ -105,7 +106,7 @@ typedef struct {
   int n_shared;
   dcs_params *shared; /**< the distinct parameter sets: points share them */
   int n_clouds;
-  dcs_cloud *cloud; /**< what parameter sets borrow their points from */
+  dcs_dataset *cloud; /**< what parameter sets borrow their points from */
   dcs_point *point; /**< grid in row-major order of the axes as written; duplicates (same hash) dropped */
   int n_columns;
   dcs_column *column;

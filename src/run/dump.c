@@ -1,0 +1,121 @@
+#include "run/dump.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "archive/samples.h"
+#include "base/memory.h"
+#include "metric/cloud.h"
+#include "run/agree.h"
+#include "run/clock.h"
+#include "run/signals.h"
+
+enum { WAVE_CHUNKS = 64 /**< that a rank holds at a time, about 1 MiB each */ };
+
+typedef struct {
+  MPI_Comm comm;
+  int rank, size;
+  const dcs_study *study;
+  dcs_samples *file;
+  double *x; /**< [numbers] chunks of one wave */
+  size_t numbers;
+} dump;
+
+dcs_status dcs_dump_path(const char *output, char **path)
+{
+  size_t n = strlen(output), stem = n > 3 && strcmp(output + n - 3, ".h5") == 0 ? n - 3 : n;
+  dcs_status st = dcs_alloc(stem + sizeof ".samples.h5", 1, path);
+  if (st == DCS_OK) snprintf(*path, stem + sizeof ".samples.h5", "%.*s.samples.h5", (int)stem, output);
+  return st;
+}
+
+/** This rank's chunks of the wave, in x one after the other. */
+static dcs_status draw(dump *u, const dcs_problem *problem, dcs_cloud *cloud, int n_chunks, const int64_t *chunk,
+                       dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  int64_t particles = u->study->save_samples, rows = dcs_samples_chunk(cloud->d, particles);
+  double *to = u->x;
+  for (int k = 0; k < n_chunks; k++) {
+    int64_t first = chunk[k] * rows, count = first + rows <= particles ? rows : particles - first;
+    DCS_TRY(dcs_cloud_output(problem, first, (int)count, cloud, to, err));
+    to += count * cloud->d;
+  }
+done:
+  return st;
+}
+
+/** One point: waves of chunks, dealt out in turn. */
+static dcs_status dump_point(dump *u, int64_t p, bool *stopped, dcs_error *err)
+{
+  dcs_problem *problem = NULL;
+  dcs_cloud cloud = {0};
+  dcs_error why = {{0}};
+  int64_t chunk[WAVE_CHUNKS];
+  dcs_status st = dcs_study_problem(u->study, p, &problem, err);
+  if (st == DCS_OK) st = dcs_cloud_create(problem, 0, &cloud);
+  int d = st == DCS_OK ? cloud.d : 1;
+  int64_t particles = u->study->save_samples, rows = dcs_samples_chunk(d, particles);
+  int64_t n_chunks = (particles + rows - 1) / rows, bytes = rows * d * 8, most = ((int64_t)WAVE_CHUNKS << 20) / bytes;
+  most = most < 1 ? 1 : most > WAVE_CHUNKS ? WAVE_CHUNKS : most;
+  if (st == DCS_OK) st = dcs_reserve(&u->x, &u->numbers, (size_t)(most * rows * d), sizeof *u->x);
+  if (st != DCS_OK && err->text[0] == '\0') dcs_fail(err, st, "particles: %s", dcs_status_text(st));
+  DCS_TRY(dcs_agree(u->comm, st, err));
+  DCS_TRY(dcs_samples_begin(u->file, p, d, err));
+  for (int64_t wave = 0; wave < n_chunks; wave += most * u->size) {
+    int mine = 0, stop = dcs_signals_pending();
+    for (int64_t c = wave + u->rank; c < n_chunks && c < wave + most * u->size; c += u->size) chunk[mine++] = c;
+    st = draw(u, problem, &cloud, mine, chunk, &why);
+    if (st != DCS_OK)
+      dcs_fail(err, st, "particles of point %lld: %s", (long long)p,
+               why.text[0] != '\0' ? why.text : dcs_status_text(st));
+    DCS_TRY(dcs_agree(u->comm, st, err));
+    DCS_TRY(dcs_samples_write(u->file, mine, chunk, u->x, err));
+    MPI_Allreduce(MPI_IN_PLACE, &stop, 1, MPI_INT, MPI_MAX, u->comm);
+    *stopped = stop != 0;
+    if (*stopped) goto done;
+  }
+done:
+  dcs_cloud_destroy(&cloud);
+  if (problem != NULL) dcs_problem_destroy(problem);
+  dcs_free(&problem);
+  return st;
+}
+
+dcs_status dcs_dump(MPI_Comm comm, const dcs_study *study, const char *output, int level, dcs_dump_outcome *outcome,
+                    dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  dump u = {.comm = comm, .study = study};
+  char *path = NULL;
+  bool same = false, whole = false;
+  double start = dcs_clock();
+  *outcome = (dcs_dump_outcome){.wanted = study->save_samples > 0};
+  if (!outcome->wanted) return DCS_OK;
+  MPI_Comm_rank(comm, &u.rank);
+  MPI_Comm_size(comm, &u.size);
+  st = dcs_dump_path(output, &path);
+  if (st == DCS_OK && u.rank == 0) st = dcs_samples_look(path, study, &same, err);
+  DCS_TRY(dcs_agree(comm, st, err));
+  MPI_Bcast(&same, 1, MPI_C_BOOL, 0, comm);
+  if (same) goto done;
+  DCS_TRY(dcs_samples_create(comm, path, study, level, &u.file, err));
+  for (int64_t p = 0; p < study->n_points && !outcome->stopped; p++) DCS_TRY(dump_point(&u, p, &outcome->stopped, err));
+  whole = !outcome->stopped;
+done:
+  if (u.file != NULL) {
+    dcs_error closing = {{0}};
+    dcs_status closed = dcs_samples_close(&u.file, whole, &closing);
+    if (st == DCS_OK && closed != DCS_OK) *err = closing;
+    if (st == DCS_OK) st = closed;
+  }
+  outcome->written = st == DCS_OK && whole;
+  outcome->seconds = dcs_clock() - start;
+  int column = 0;
+  while (column < study->n_columns && strcmp(study->column[column].name, "d") != 0) column++;
+  for (int64_t p = 0; outcome->written && p < study->n_points; p++)
+    outcome->bytes += 8.0 * (double)study->save_samples * study->column[column].number[p];
+  dcs_free(&u.x);
+  dcs_free(&path);
+  return st;
+}

@@ -1,13 +1,17 @@
 #!/bin/bash
-# Pictures of a result file: PNG, PDF and a CSV of what is plotted.
+# Pictures of a result file: PNG, PDF, and a CSV of what is plotted.
 set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: bash analysis/figures.sh R.h5 [-o DIR] [-m METRIC]
+usage: bash analysis/figures.sh R.h5 [-o DIR] [-m METRIC] [--all]
 
-Draws METRIC (default kl) against the number of steps, with local slopes below, and writes
-DIR/METRIC-rates[-N].png, .pdf and DIR/METRIC-rates.csv (default DIR: figures).
+Draws every figure for which R.h5 holds the data (README.md in this folder lists them) into DIR (default: figures): pages as
+PNG and PDF, one CSV for each kind with every plotted number, and figures.json, which names them. The names of the files are
+printed.
+
+  -m METRIC  only METRIC against the number of steps: DIR/METRIC-rates[-N].png, .pdf and DIR/METRIC-rates.csv
+  --all      more than 8 pages of a kind
 
 environment: DCS     the dcs program (default: dcs from PATH, else the one in build*/)
              PYTHON  a Python 3 with h5py, numpy and matplotlib (default: /usr/bin/python3)
@@ -16,14 +20,15 @@ TEXT
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
-result='' out=figures metric=kl
+result='' options=(-o figures)
 while [ $# -gt 0 ]; do
   case $1 in
     -o | -m)
       [ $# -ge 2 ] || { usage >&2; exit 2; }
-      if [ "$1" = -o ]; then out=$2; else metric=$2; fi
+      options+=("$1" "$2")
       shift
       ;;
+    --all) options+=(--all) ;;
     -h | --help) usage; exit 0 ;;
     -*) usage >&2; exit 2 ;;
     *)
@@ -38,11 +43,4 @@ done
 dcs=${DCS:-$(command -v dcs || find "$here"/../build* -maxdepth 3 -type f -name dcs -perm -u+x 2>/dev/null | head -n 1)}
 [ -n "$dcs" ] || { echo "figures.sh: no dcs program: build it, or set DCS" >&2; exit 1; }
 
-fits=$(mktemp)
-trap 'rm -f "$fits"' EXIT
-code=0
-"$dcs" fit "$result" --metric "$metric" --versus steps --local --json >"$fits" || code=$?
-[ "$code" -eq 0 ] || [ "$code" -eq 4 ] || exit "$code"
-mkdir -p "$out"
-"${PYTHON:-/usr/bin/python3}" "$here/plot_rates.py" "$result" "$fits" -o "$out"
-exit "$code"
+PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} exec "${PYTHON:-/usr/bin/python3}" -B -m plot "$result" --dcs "$dcs" "${options[@]}"

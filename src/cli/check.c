@@ -230,6 +230,8 @@ static void print_json(int n_rows, const dcs_check_row *rows, const int *count)
     json_string("claim", row->claim->name);
     json_string("source", cell_source(row));
     json_string("kind", kind_word[row->claim->kind]);
+    json_string("metric", row->claim->metric->name);
+    json_string("versus", text_or_empty(row->claim->versus));
     json_string("where", row->where);
     json_number("value", row->value);
     json_number("lo", row->lo);

@@ -226,6 +226,8 @@ static void print_json(int n_rows, const dcs_check_row *rows, const int *count)
          count[DCS_VERDICT_FAIL], count[DCS_VERDICT_MISSING]);
   for (int i = 0; i < n_rows; i++) {
     const dcs_check_row *row = &rows[i];
+    char wanted[96];
+    band(row->claim, sizeof wanted, wanted);
     printf("%s\n  {\"exact\": %s", i > 0 ? "," : "", row->exact ? "true" : "false");
     json_string("claim", row->claim->name);
     json_string("source", cell_source(row));
@@ -240,6 +242,7 @@ static void print_json(int n_rows, const dcs_check_row *rows, const int *count)
     json_number("least", row->least);
     json_number("band_lo", band_lo(row->claim));
     json_number("band_hi", row->claim->kind == DCS_CLAIM_BELOW ? 1 : row->claim->hi);
+    json_string("demanded", wanted);
     json_string("verdict", verdict_word[row->verdict]);
     json_string("note", row->note);
     if (row->n_crossings > 0) json_crossings(row);

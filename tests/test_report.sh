@@ -13,7 +13,7 @@ python=${PYTHON:-/usr/bin/python3}
 report=$DCS_SOURCE/analysis/report.sh
 here=$DCS_SOURCE/tests
 work=$PWD
-rm -rf ./*.h5 ./*.journal ./*.yaml out again plain elsewhere scales
+rm -rf ./*.h5 ./*.journal ./*.yaml out again plain joined shard elsewhere scales merged s2
 
 fail() {
   echo "FAILED: $*" >&2
@@ -76,19 +76,24 @@ for file in out/*; do cmp "$file" "again/${file#out/}" || fail "not the same byt
 grep -qF "$work" out/report.html && fail "the page tells where the file lay"
 
 # --- the recipe on the page makes the result again -------------------------------------------------------------------------
-mkdir scales
-cp scales.h5 scales
-(
-  cd scales
-  "$python" -B "$here/report_check.py" --commands ../out > recipe
-  grep -E "config/text|dcs run" recipe |
-    sed -e "s|^/usr/bin/python3|$python|" -e "s|^mpirun -n 1 build/release/src/dcs|$DCS|" > short
-  [[ $(wc -l < short) == 2 ]] || fail "the recipe: $(cat recipe)"
-  bash -e short > log 2>&1 || fail "the recipe: $(cat log)"
-  cmp scales.yaml ../scales.yaml
-  digest() { h5dump -a /data_digest "$1" | grep '(0)'; }
-  [[ $(digest scales.h5) == "$(digest scales-again.h5)" ]] || fail "the recipe made other data"
-)
+# again RESULT PAGE LINES: runs the LINES of the recipe that need no build, in a folder with nothing but the result
+again() {
+  local name=${1%.h5}
+  mkdir "$name"
+  cp "$1" "$2/points.csv" "$name"
+  (
+    cd "$name"
+    "$python" -B "$here/report_check.py" --commands "../$2" > recipe
+    grep -E '"config|dcs run|points.csv' recipe |
+      sed -e "s|^/usr/bin/python3|$python|" -e "s|^mpirun -n 1 build/release/src/dcs|$DCS|" -e "s|^build/release/src/dcs|$DCS|" > short
+    [[ $(wc -l < short) == "$3" ]] || fail "the recipe: $(cat recipe)"
+    bash -euo pipefail short > log 2>&1 || fail "the recipe: $(cat recipe log)"
+  )
+}
+again scales.h5 out 2
+cmp scales/scales.yaml scales.yaml || fail "the recipe took another study file out"
+digest() { h5dump -a /data_digest "$1" | grep '(0)'; }
+[[ $(digest scales.h5) == "$(digest scales/scales-again.h5)" ]] || fail "the recipe made other data"
 
 # --- no claims, refused points, one number of steps, a name that a shell would trip over ----------------------------------
 cat > plain.yaml << 'YAML'
@@ -106,6 +111,18 @@ status=0
 page "it's <b> & co.h5" plain
 grep -q "The study makes no claim" plain/report.html || fail "no word about the claims that are not there"
 grep -q "1 point refused: why" plain/report.html || fail "the refused point is not named"
+
+# --- shards, and what was put together from them: its command line does not say how they were called -----------------------
+for i in 1 2; do
+  "$DCS" run plain.yaml -o "s$i.h5" -q --shard "$i/2" --set 'metrics=[kl]' --set 'grid.sampler=[ddim, ddpm-posterior, ei-sde]' \
+    2> log || fail "shard $i: $(cat log)"
+done
+"$DCS" merge merged.h5 s1.h5 s2.h5 > log 2>&1 || fail "dcs merge: $(cat log)"
+page merged.h5 joined
+again merged.h5 joined 3
+page s2.h5 shard
+again s2.h5 shard 2
+[[ $(digest s2.h5) == "$(digest s2/s2-again.h5)" ]] || fail "the recipe made another shard"
 
 # --- a manifest that is not to be trusted ----------------------------------------------------------------------------------
 # manifest KEY=VALUE..: out/report.html again, with these in the first figure of the manifest

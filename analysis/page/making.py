@@ -47,30 +47,40 @@ def provenance(result):
 
 def commands(result):
     """Lines for a shell that make the result again."""
-    stem = os.path.splitext(result.name)[0]
-    study, again = shlex.quote(stem + ".yaml"), shlex.quote(stem + "-again.h5")
+    stem, again = os.path.splitext(result.name)[0], os.path.splitext(result.name)[0] + "-again.h5"
     name, file = json.dumps(stem + ".yaml"), json.dumps(result.name)  # with double quotes: text of Python inside '...'
-    extract = f'import h5py; open({name}, "wb").write(h5py.File({file})["config/text"][()])'
-    sets = "".join(" --set " + shlex.quote(s) for s in result.overrides())
+    text = "canonical" if result.is_merged() else "text"
+    extract = f'import h5py; open({name}, "wb").write(h5py.File({file})["config/{text}"][()])'
+    dcs, ranks = "build/release/src/dcs", str(result.provenance.get("ranks", 1))
+    run = ["mpirun", "-n", ranks, dcs, "run", stem + ".yaml", "-o", again]
+    for option in ("--shard", "--set"):
+        run += [word for value in result.arguments(option) for word in (option, value)]
     commit = result.commit()[0]
-    return "\n".join([
-        f"git checkout {commit}" if commit else "# the commit of the source is not known",
-        "cmake --preset release && cmake --build --preset release -j",
-        f"/usr/bin/python3 -c {shlex.quote(extract)}",
-        f"mpirun -n {shlex.quote(str(result.provenance.get('ranks', 1)))} build/release/src/dcs run {study} -o {again}{sets}",
-        f"build/release/src/dcs verify {again}",
-        f"bash analysis/report.sh {again}"])
+    compare = shlex.join([dcs, "verify", again])
+    if result.is_merged():
+        compare = f"{shlex.join([dcs, 'export', '--csv', again])} | cmp - points.csv"
+    return "\n".join([f"git checkout {commit}" if commit else "# the commit of the source is not known",
+                      "cmake --preset release && cmake --build --preset release -j",
+                      shlex.join(["/usr/bin/python3", "-c", extract]), shlex.join(run), compare,
+                      shlex.join(["bash", "analysis/report.sh", again])])
+
+
+def outcome(result):
+    """How to see that it is the same."""
+    if result.is_merged():
+        return el("p", "The file was put together from shards, and does not say how those were called. The third line takes the "
+                       "study with all overrides applied. Another text means another data digest, but the same numbers: ",
+                  el("a", "points.csv", href="points.csv"), " is the table to compare with.")
+    return el("p", "The data digest that ", el("code", "dcs verify"), " prints should be ", el("code", result.digest), ".")
 
 
 def reproduce(result):
-    parts = [el("p", "In a checkout of the source, with the result file in it (its study file is written out by the third "
-                     "line; it is also below):"),
-             el("pre", commands(result), class_="short", id="commands"),
-             el("p", "The data digest that ", el("code", "dcs verify"), " prints should be ", el("code", result.digest), ".")]
+    parts = [el("p", "In a checkout of the source, with the result file in it (the third line takes the study out of it; it is "
+                     "also below):"), el("pre", commands(result), class_="short", id="commands"), outcome(result)]
     if result.commit()[1]:
         parts.append(el("p", "The source had changes that were not committed: the commit alone may give other numbers."))
     parts.append(el("p", SAME_BYTES))
-    if result.overrides():
+    if result.arguments("--set"):
         parts.append(el("p", "The command line replaced values of the study file; the second text below has them in place."))
     if "law: atoms" in result.canonical:
         parts.append(el("p", "A target is the empirical law of a data set, which is not in the result file: it has to lie "

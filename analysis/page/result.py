@@ -78,7 +78,7 @@ class Result:
 
     def size(self):
         """The size of the study that was picked with --set scale=NAME."""
-        picked = [s.split("=", 1)[1] for s in self.overrides() if s.startswith("scale=")]
+        picked = [s.split("=", 1)[1] for s in self.arguments("--set") if s.startswith("scale=")]
         return f"size {picked[-1]}" if picked else ""
 
     def day(self):
@@ -89,25 +89,23 @@ class Result:
         return " ".join(f"{k}={point[k] if isinstance(point[k], str) else format(point[k], '.6g')}"
                         for k in self.varying if point[k] is not None and point[k] != "") or "all"
 
-    def overrides(self):
-        """Arguments of --set, taken from the command line. It is stored with blanks between its arguments: a blank
-        inside brackets or quotes belongs to the argument."""
-        words, found, i = self.provenance.get("argv", "").split(" "), [], 0
-        while i < len(words):
-            if words[i] == "--set":
-                i += 1
-                word = words[i] if i < len(words) else ""
-            elif words[i].startswith("--set="):
-                word = words[i][len("--set="):]
-            else:
-                i += 1
+    def arguments(self, option):
+        """Values of --set or --shard on the command line. It is stored with blanks between its arguments: a blank inside
+        brackets or quotes belongs to the argument."""
+        words, found = self.provenance.get("argv", "").split(" "), []
+        while words:
+            name, equals, value = words.pop(0).partition("=")
+            if name != option or not (equals or words):
                 continue
-            while i + 1 < len(words) and is_open(word):
-                i += 1
-                word += " " + words[i]
-            found.append(word)
-            i += 1
+            value = value if equals else words.pop(0)
+            while words and is_open(value):
+                value += " " + words.pop(0)
+            found.append(value)
         return found
+
+    def is_merged(self):
+        """Then the command line is that of dcs merge, and does not say what the runs before it were called with."""
+        return self.provenance.get("argv", "").startswith("dcs merge ")
 
     def commit(self):
         """The commit of the source, None where unknown; and whether the source had been changed."""
@@ -117,5 +115,6 @@ class Result:
 
 
 def is_open(word):
+    """Does a bracket or a quote in it wait for its other half?"""
     bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", word)
     return any(bare.count(a) > bare.count(b) for a, b in ("[]", "{}")) or bare.count('"') % 2 == 1

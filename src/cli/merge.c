@@ -67,7 +67,11 @@ static int tell(const dcs_merge_options *merge, const dcs_run_outcome *outcome)
   else
     fprintf(stderr, "dcs: %lld points of %d files; written to %s\n", (long long)outcome->n_points, merge->n_inputs,
             merge->output);
-  return outcome->n_refused + outcome->n_failed > 0 ? DCS_EXIT_INCOMPLETE : DCS_EXIT_OK;
+  if (outcome->n_refused + outcome->n_failed == 0) return DCS_EXIT_OK;
+  fprintf(stderr, "dcs: warning: %lld of %lld points refused, %lld failed; the first: %s\n",
+          (long long)outcome->n_refused, (long long)outcome->n_points, (long long)outcome->n_failed,
+          outcome->first_reason);
+  return DCS_EXIT_INCOMPLETE;
 }
 
 int dcs_cli_merge(int argc, char **argv)

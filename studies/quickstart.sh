@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a bare machine to a first verdict: packages, build, a small study on all cores, its claims, a picture.
+# From a bare machine to a first verdict: packages, build, a small study on all cores, its claims, a report with pictures.
 #
 #   bash studies/quickstart.sh [RESULT.h5]          default: results/quick.h5 of the source tree
 #
@@ -30,8 +30,7 @@ if ((status != 0 && status != 4)); then exit "$status"; fi # 4, incomplete: chec
 
 status=0
 table=$("$dcs" check "$result") || status=$?
-drawn=0
-pictures=$(DCS=$dcs bash analysis/figures.sh "$result" -o "${result%.h5}-figures") || drawn=$?
-if ((drawn != 0 && drawn != 4)); then exit 1; fi
-printf '\n%s\n\npictures:\n%s\n' "$table" "$(grep '\.png$' <<< "$pictures")"
+report=${result%.h5}-report
+DCS=$dcs bash analysis/report.sh "$result" -o "$report" > /dev/null || exit 1
+printf '\n%s\n\nreport: %s\n' "$table" "$report/report.html"
 exit "$status"

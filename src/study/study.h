@@ -107,7 +107,7 @@ typedef struct {
   dcs_params *shared; /**< the distinct parameter sets: points share them */
   int n_clouds;
   dcs_dataset *cloud; /**< what parameter sets borrow their points from */
-  dcs_point *point; /**< grid in row-major order of the axes as written; duplicates (same hash) dropped */
+  dcs_point *point;   /**< grid in row-major order of the axes as written; duplicates (same hash) dropped */
   int n_columns;
   dcs_column *column;
   int n_claims;

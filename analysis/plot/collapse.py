@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .curves import csv_header, csv_rows, curves_of, family, law, listed, natural, said
+from .curves import csv_header, csv_rows, curves_of, family, law, natural, said
 from .style import COLOURS, MARKERS, Table, handle
 from .sweep import draw_pages
 
@@ -18,10 +18,11 @@ def draw(result):
     curves = [c for c, _ in found]
     if len({c.name for c in curves}) < 2:
         return []
-    bare = [family(c.at["law"]) for c, smoothness in found if smoothness is None]
-    scale = PLAIN if len(bare) == len(found) else BOTH
-    where = f" (L not measured, KL N² / d instead: {listed(dict.fromkeys(bare))})" if bare and scale == BOTH else \
-        "; L was not measured" if bare else "; L is the measured smoothness constant, and its bar is in the bars"
+    bare = sum(smoothness is None for _, smoothness in found)
+    scale = PLAIN if bare == len(found) else BOTH
+    where = "; L was not measured" if scale == PLAIN else \
+        "; L is the measured smoothness constant, and its bar is in the bars" + \
+        ("; dashed: KL N² / d, where L was not measured" if bare else "")
     rows = []
     for c, smoothness in found:
         extra = smoothness or [("", "")] * len(c.x)
@@ -53,7 +54,7 @@ def scaled(result, curve):
     size = said({k: v for k, v in at.items() if k != "target"})
     return replace(curve, y=curve.y * factor, lo=curve.lo * factor * middle / most,
                    hi=curve.hi * factor * middle / least, place=place, name=said(at, {}),
-                   at={**curve.at, "law": at["target"], "size": size}), smoothness
+                   at={**curve.at, "law": at["target"], "size": size, "bare": smoothness is None}), smoothness
 
 
 def look(curves):
@@ -64,6 +65,9 @@ def look(curves):
     sizes = sorted({c.at["size"] for c in curves}, key=natural)
     colour = {g: COLOURS[n % len(COLOURS)] for n, g in enumerate(groups)}
     marker = {s: MARKERS[n % len(MARKERS)] for n, s in enumerate(sizes)}
-    styles = {c.name: {"color": colour[group(c.at["law"])], "marker": marker[c.at["size"]], "ms": 4} for c in curves}
+    mixed = len({c.at["bare"] for c in curves}) > 1
+    styles = {c.name: {"color": colour[group(c.at["law"])], "marker": marker[c.at["size"]], "ms": 4,
+                       "line": "--" if mixed and c.at["bare"] else "-"} for c in curves}
     return styles, [{g: handle(color=colour[g]) for g in groups},
-                    {s: handle(lw=0, marker=marker[s], ms=4) for s in sizes} if len(sizes) > 1 else {}]
+                    {s: handle(lw=0, marker=marker[s], ms=4) for s in sizes} if len(sizes) > 1 else {},
+                    {BOTH: handle(), PLAIN: handle(ls="--")} if mixed else {}]

@@ -163,7 +163,7 @@ def bars(curves):
         return "All values are exact: there are no bars."
     words = ["Bars: 1.96 standard errors plus the bias bound; without a bar: exact, or a bar smaller than the marker."]
     if any(np.any(c.unknown) for c in curves):
-        words.append("Open markers: the bias is unknown, or as large as the value; the bar leaves it out.")
+        words.append("Open markers: an error is unknown, or the bias as large as the value; the bar leaves it out.")
     if any(np.any(c.lo < 0.05 * c.y) for c in curves):
         words.append("Arrows: the bar goes below a twentieth of the value, to zero or beyond.")
     return " ".join(words)

@@ -4,12 +4,14 @@ the bound, min(d, L^2): which targets come closest to it?"""
 import math
 
 import numpy as np
+from matplotlib.patheffects import withStroke
 
 from .curves import family, law, listed, said
-from .style import COLOURS, GREY, MARKERS, Figure, Table, canvas, handle, legend, log_x, log_y, pages, title
+from .style import COLOURS, GREY, LINE, MARKERS, Figure, Table, canvas, handle, legend, log_x, log_y, pages, title
 
 LEAST = 10  # targets
 HARDEST = 5  # are labelled
+TINY = 1e-5  # of the largest: what is smaller (the sampler is exact there) is not drawn
 LINES = 5  # dimensions whose bound is drawn
 HEADER = ["panel", "law", "family", "point", "d", "L", "L_lo", "L_hi", "L_bias", "L_point", "kl_constant_over_d", "lo",
           "hi", "bias", "bound", "rank", "method"]
@@ -31,6 +33,7 @@ class Scatter:
         self.families = [family(result.at("target", i)) for i in points]
         ratio = self.y / self.shape(self.d, self.l)
         self.constant = ratio.max()
+        self.shown = self.y > TINY * self.y.max()
         self.rank = np.empty(len(points), dtype=int)
         self.rank[np.argsort(-ratio, kind="stable")] = np.arange(len(points))
 
@@ -79,7 +82,7 @@ def draw_page(page, table, result):
             for n, f in enumerate(families)}
     hardest = {}
     for n, (s, a) in enumerate(zip(page, axes)):
-        for k in range(len(s.points)):
+        for k in np.flatnonzero(s.shown):
             draw_target(a, s, k, look[s.families[k]])
         log_x(a)
         log_y(a)
@@ -94,14 +97,16 @@ def draw_page(page, table, result):
            {f"{n}: {name}": handle(lw=0) for name, n in hardest.items()})
     for s, a in zip(page, axes):
         number(a, s, hardest)
+    tiny = sum(int(np.sum(~s.shown)) for s in page)
+    tiny = f" Not drawn: {tiny} values below {TINY:g} of the largest." if tiny else ""
     unknown = any(np.any(s.unknown | s.l_unknown) for s in page)
-    open_end = " Open markers: a bias is unknown, and its bar leaves it out." if unknown else ""
+    open_end = " Open markers: an error is unknown, and its bar leaves it out." if unknown else ""
     return Figure("envelope", "Limit of N² KL against smoothness",
                   "Limit of N² KL, divided by the dimension, against the smoothness constant L, "
                   f"{len(page[0].points)} target laws ({listed(families)}). Dashed: the shape of the bound, C min(d, "
                   f"L²), with the constant ({listed(f'{s.constant:.3g}' for s in page)}) at which it touches the "
                   f"target nearest to it; the numbered targets are the {min(HARDEST, len(page[0].points))} nearest. "
-                  f"Bars: 1.96 standard errors plus the bias bound, both ways.{open_end}",
+                  f"Bars: 1.96 standard errors plus the bias bound, both ways.{open_end}{tiny}",
                   "Double logarithmic scatter of the limit of N squared KL per dimension against smoothness L, "
                   f"{len(page[0].points)} target laws, all below C min(d, L squared).", picture, table)
 
@@ -126,11 +131,11 @@ def draw_bounds(axes, s):
     values = values[np.unique(np.round(np.linspace(0, len(values) - 1, LINES)).astype(int))]
     x = np.geomspace(low, high, 200)
     bottom = axes.get_ylim()[0]
-    ends = {}
+    ends, points = {}, 180 / math.log(axes.get_ylim()[1] / bottom)
     for d in values:
         y = s.constant * s.shape(d, x)
         axes.plot(x[y >= bottom], y[y >= bottom], color=GREY, lw=0.9, ls="--", zorder=1)
-        same = next((end for end in ends if y[-1] / end < 1.15), y[-1])
+        same = next((end for end in ends if points * math.log(y[-1] / end) < LINE), y[-1])
         ends.setdefault(same, []).append(d)
     for end, ds in ends.items() if len(values) > 1 else ():
         axes.annotate(f"d = {ds[0]:g}" + (f" to {ds[-1]:g}" if len(ds) > 1 else ""), (x[-1], end), xytext=(2, 0),
@@ -149,4 +154,5 @@ def number(axes, s, hardest):
         offset = free[0] if free else places[0]
         taken.append(at + offset)
         axes.annotate(str(hardest[s.names[k]]), (s.l[k], s.y[k]), xytext=offset, textcoords="offset points",
-                      ha="center", va="center", weight="bold")
+                      ha="center", va="center", weight="bold",
+                      path_effects=[withStroke(linewidth=2, foreground="white")])

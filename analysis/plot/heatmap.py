@@ -79,7 +79,7 @@ def draw_page(page, ends, table):
     side = picture.add_axes((0.9, 0.2, 0.015, 0.6))
     picture.colorbar(image, cax=side, label="log10 KL (nat)")
     targets = listed(dict.fromkeys(p.target for p in page))
-    open_end = " Open circles: the bias is unknown." if any(np.any(p.unknown == 1) for p in page) else ""
+    open_end = " Open circles: the error is unknown." if any(np.any(p.unknown == 1) for p in page) else ""
     return Figure("heatmap", "KL over steps and dimension",
                   f"Logarithm to base 10 of KL over the number of steps N and the dimension d ({targets}). White "
                   f"lines: equal error, on straight lines between the points. Empty: no value.{open_end} Bars and "

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .curves import capital, label, law, listed, natural, said, symbolic
+from .result import bar
 from .style import COLOURS, LINES, PANELS, WIDTH, Figure, Picture, Table, handle, legend, log_y, pages, title
 
 FINE = 512  # levels of the profile that is drawn, at most, where there is a choice
@@ -16,12 +17,9 @@ class Profile:
         first, last = result.levels["level_first"][point:point + 2]
         value, error, bias = (result.levels[metric + end][first:last] for end in ("", "_se", "_bias"))
         good = np.isfinite(value)
-        unknown = ~(bias < np.abs(value)) & (bias > 0)
-        half = 1.96 * error + np.where(unknown, 0, bias)
         self.metric, self.point, self.place, self.name, self.target = metric, point, place, name, place["target"]
-        self.x, self.y, self.lo, self.hi = (v[good] for v in (result.levels["level"][first:last], value, value - half,
-                                                            value + half))
-        self.unknown = unknown[good]
+        self.x = result.levels["level"][first:last][good]
+        self.y, self.lo, self.hi, self.unknown = (v[good] for v in bar(value, error, bias))
 
     @property
     def panel(self):
@@ -55,15 +53,23 @@ def of_metric(result, metric):
     fixed = ["d"] if "d" not in names and "d" in result.varying(points) else []  # the target says it: in the title
     for i in points:
         groups.setdefault(tuple(result.at(k, i) for k in keys), []).append(i)
+    while len(names) > 1 and crowded([group[0] for group in groups.values()], result, keys, names):
+        fixed.append(names.pop(0))
     for group in groups.values():
         steps = result.data["steps"]
         fine = [i for i in group if steps[i] <= FINE]
         i = max(fine, key=lambda j: (steps[j], -j)) if fine else min(group, key=lambda j: (steps[j], j))
-        place = {k: result.at(k, i) for k in ["target"] + fixed + keys if k not in names}
+        place = {k: result.at(k, i) for k in ["target"] + fixed + keys if k not in names and result.at(k, i)}
         name = said({k: result.at(k, i) for k in names if result.at(k, i)}, {}) or "all"
         profile = Profile(result, metric, i, place, name)
         if np.any(profile.y > 0) and len(profile.x) > 1:
             yield profile
+
+
+def crowded(points, result, keys, names):
+    """True when a panel would hold more profiles than there are colours; `names` are the keys that tell them apart."""
+    panels = [tuple(result.at(k, i) for k in keys if k not in names) for i in points]
+    return max(panels.count(p) for p in set(panels)) > len(COLOURS)
 
 
 def draw_page(result, page, metrics, table):
@@ -94,7 +100,7 @@ def draw_page(result, page, metrics, table):
     legend(picture, {symbolic(n): handle(color=colour[n], ls=line[n]) for n in names} if names != ["all"] else {})
     what = listed(label(m) for m in metrics)
     unknown = any(np.any(p.unknown) for p in shown)
-    unknown = " At some levels the bias is unknown, and the band leaves it out." if unknown else ""
+    unknown = " At some levels an error is unknown, and the band leaves it out." if unknown else ""
     return Figure("profile", f"{capital(what)} along the noise levels",
                   f"{capital(what)} against the noise level σ ({listed(dict.fromkeys(p.target for p in shown))}), at "
                   "the levels of one point for each curve. Shaded: 1.96 standard errors plus the bias bound; "

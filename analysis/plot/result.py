@@ -34,6 +34,14 @@ def text(value):
     return "" if math.isnan(value) else f"{value:g}"
 
 
+def bar(value, error, bias):
+    """(value, value -+ (1.96 standard errors + bias bound), and where the standard error or the bias is unknown, or the bias
+    as large as the value: that part is left out of the bar)"""
+    unknown = ~(bias < np.abs(value)) & ~(bias <= 0)
+    half = 1.96 * np.where(np.isfinite(error), error, 0) + np.where(unknown, 0, bias)
+    return value, value - half, value + half, unknown | ~np.isfinite(error)
+
+
 class Result:
     """A result file, read once. columns: coordinates and axes; metrics: attributes of each; data: everything by
     name."""
@@ -160,12 +168,9 @@ class Result:
         return [m for m in metrics if m in self.metrics and bool(np.any(self.data[m] > 0))]
 
     def values(self, metric, points):
-        """(value, lower and upper end of its bar, and where the bias is unknown, or as large as the value: there the
-        bar is that of the standard error alone)"""
-        value, bias = self.data[metric][points], self.data[metric + "_bias"][points]
-        unknown = ~(bias < np.abs(value)) & (bias > 0)
-        half = 1.96 * self.data[metric + "_se"][points] + np.where(unknown, 0, bias)
-        return value, value - half, value + half, unknown
+        """(value, lower and upper end of its bar, and where the error is unknown)"""
+        value, error, bias = (self.data[metric + end][points] for end in ("", "_se", "_bias"))
+        return bar(value, error, bias)
 
     def companion(self, metric, point):
         """The point where a property of the target and its levels was measured for this point: itself, or one that

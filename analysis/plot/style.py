@@ -259,7 +259,7 @@ def legend(picture, *rows):
     rows = [row for row in rows if row]
     lines = []
     for row in rows:
-        columns = max(1, min(len(row), int(118 / (max(len(n) for n in row) + 8)), 8))
+        columns = max(1, min(len(row), int(110 / (max(len(n) for n in row) + 8)), 8))
         lines.append((row, columns, -(-len(row) // columns)))
     extra = sum(0.17 * n + 0.05 for _, _, n in lines)
     picture.set_size_inches(WIDTH, total + extra)

@@ -8,7 +8,7 @@ set -euo pipefail
 dcs=$(realpath "${1:-$DCS}")
 cd "${2:-.}"
 mpirun=${MPIRUN:-mpirun}
-rm -rf ./*.h5 ./*.journal ./*.tmp directory.h5
+rm -rf ./*.h5 ./*.journal ./*.tmp directory.h5 as_it_was before
 RANDOM=1 # the moments of the kills; which blocks they hit depends on the machine all the same
 
 fail() {
@@ -66,38 +66,70 @@ run "$dcs" run study.yaml -o straight.h5
 [[ $status == 0 ]] || fail "straight run: exit code $status: $(cat log)"
 journal=r00000.log
 
-# --- killed at random moments, one rank without mpirun and two with it ---
-for kind in single mpirun; do
-  kills=0
-  for ((attempt = 0; attempt < 100; attempt++)); do
-    # later and later, so that it ends; the sum is well above the time of one run
-    delay=$(awk "BEGIN {print (0.3 + 0.25 * $attempt) * (0.5 + $RANDOM / 32768)}")
-    if [[ $kind == single ]]; then
-      "$dcs" run -q study.yaml -o killed.h5 > log 2>&1 &
-    else
-      "$mpirun" -n 2 "$dcs" run -q study.yaml -o killed.h5 > log 2>&1 &
-    fi
-    pid=$!
-    victim=$pid
-    if [[ $kind == mpirun ]]; then # one rank dies, mpirun ends the other
-      until victim=$(ranks_of "$pid" | shuf -n 1) && [[ -n $victim ]]; do
-        kill -0 "$pid" 2> /dev/null || fail "mpirun started nothing: $(cat log)"
-        sleep 0.02
-      done
-    fi
-    sleep "$delay"
-    if kill -KILL "$victim" 2> /dev/null; then kills=$((kills + 1)); fi
-    status=0
-    wait "$pid" 2> /dev/null || status=$?
-    if [[ $status == 0 ]]; then break; fi
-    [[ $status == 137 ]] || fail "killed run: exit code $status: $(cat log)"
+# --- killed at random moments: one rank without mpirun, one of two ranks, mpirun itself; fifty times at least ---
+total=0
+for ((round = 0; round < 10 && total < 50; round++)); do
+  for kind in single rank mpirun; do
+    kills=0
+    for ((attempt = 0; attempt < 200; attempt++)); do
+      # later and later, so that it ends; the sum is well above the time of one run
+      delay=$(awk "BEGIN {print (0.2 + 0.04 * $attempt) * (0.5 + $RANDOM / 32768)}")
+      if [[ $kind == single ]]; then
+        "$dcs" run -q study.yaml -o killed.h5 > log 2>&1 &
+      else
+        "$mpirun" -n 2 "$dcs" run -q study.yaml -o killed.h5 > log 2>&1 &
+      fi
+      pid=$!
+      victim=$pid
+      if [[ $kind != single ]]; then
+        until ranks=$(ranks_of "$pid") && [[ -n $ranks ]]; do
+          kill -0 "$pid" 2> /dev/null || fail "mpirun started nothing: $(cat log)"
+          sleep 0.02
+        done
+      fi
+      if [[ $kind == rank ]]; then victim=$(shuf -n 1 <<< "$ranks"); fi # mpirun ends the other
+      sleep "$delay"
+      if kill -KILL "$victim" 2> /dev/null; then kills=$((kills + 1)); fi
+      status=0
+      wait "$pid" 2> /dev/null || status=$?
+      if [[ $kind == mpirun ]]; then # nobody is left to end the ranks
+        for _ in $(seq 600); do
+          # shellcheck disable=SC2086 # several numbers
+          ps -o stat= -p $ranks | grep -qv Z || break
+          sleep 0.05
+        done
+        # shellcheck disable=SC2086
+        ! ps -o stat= -p $ranks | grep -v Z || fail "ranks outlive their mpirun"
+      fi
+      if [[ $status == 0 ]]; then break; fi
+      [[ $status == 137 ]] || fail "killed run: exit code $status: $(cat log)"
+    done
+    [[ $status == 0 ]] || fail "no end after $attempt kills"
+    ((kills > 0)) || fail "no run was killed"
+    echo "$kind: killed $kills times"
+    total=$((total + kills))
+    same killed.h5
+    rm killed.h5
   done
-  [[ $status == 0 ]] || fail "no end after $attempt kills"
-  ((kills > 0)) || fail "no run was killed"
-  echo "$kind: killed $kills times"
-  same killed.h5
-  rm killed.h5
 done
+((total >= 50)) || fail "only $total kills"
+
+# --- the study changes between a run and the next: refused, with the difference ---
+"$mpirun" -n 2 "$dcs" run study.yaml -o changed.h5 > log 2>&1 &
+pid=$!
+wait_for_blocks changed.h5 2000
+kill -USR1 "$pid"
+status=0
+wait "$pid" || status=$?
+[[ $status == 85 ]] || fail "USR1 to mpirun: exit code $status: $(cat log)"
+cp -r changed.h5.journal as_it_was
+run "$dcs" run study.yaml -o changed.h5 --set 'grid.steps=[32]'
+[[ $status == 1 ]] || fail "changed study: exit code $status: $(cat log)"
+one_error "holds blocks of .* points that this study no longer has; .*; it was run with 'grid: .*32, 48, 64.*' against 'grid: .*\\[32\\]"
+diff -r as_it_was changed.h5.journal || fail "a refused run changed the journal"
+run "$dcs" run study.yaml -o changed.h5
+[[ $status == 0 ]] || fail "changed back: exit code $status: $(cat log)"
+same changed.h5
 
 # --- signals: one rank gets it, all stop ---
 for signal in USR1 TERM INT; do

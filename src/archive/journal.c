@@ -377,6 +377,26 @@ done:
   return st;
 }
 
+dcs_status dcs_journal_read_note(int fd, char **text, dcs_error *err)
+{
+  enum { MOST = 16 << 20 };
+  struct stat info;
+  *text = NULL;
+  if (fstat(fd, &info) != 0) return io_fail(err, "lock of the journal", "cannot read");
+  size_t n = info.st_size < MOST ? (size_t)info.st_size : MOST;
+  dcs_status st = dcs_alloc(n + 1, 1, text);
+  if (st != DCS_OK) return dcs_fail(err, st, "lock of the journal: %s", dcs_status_text(st));
+  ssize_t got = pread(fd, *text, n, 0);
+  (*text)[got > 0 ? got : 0] = '\0';
+  return DCS_OK;
+}
+
+dcs_status dcs_journal_leave_note(int fd, const char *text, dcs_error *err)
+{
+  if (ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0 && dcs_write_all(fd, text, strlen(text))) return DCS_OK;
+  return io_fail(err, "lock of the journal", "cannot write");
+}
+
 void dcs_journal_unlock(int *fd)
 {
   if (*fd >= 0) close(*fd);

@@ -34,5 +34,8 @@ DCS_NODISCARD dcs_status dcs_journal_remove(const char *directory, dcs_error *er
  *  directory made if needed. `*fd` stays open until dcs_journal_unlock. */
 DCS_NODISCARD dcs_status dcs_journal_lock(const char *directory, int *fd, dcs_error *err);
 void dcs_journal_unlock(int *fd);
+/** What the last owner of the lock left in it ("" for nothing), and a text for the next one. *text is the caller's. */
+DCS_NODISCARD dcs_status dcs_journal_read_note(int fd, char **text, dcs_error *err);
+DCS_NODISCARD dcs_status dcs_journal_leave_note(int fd, const char *text, dcs_error *err);
 
 #endif

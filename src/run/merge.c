@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "run/difference.h"
 #include "run/finish.h"
 #include "run/provenance.h"
 
@@ -31,12 +32,10 @@ static dcs_status check_input(const char *path, const dcs_result *result, const 
     return dcs_fail(err, DCS_EMISMATCH, "%s holds study '%s' with seed %llu, %s '%s' with seed %llu", path,
                     result->study, (unsigned long long)result->seed, first_path, first->study,
                     (unsigned long long)first->seed);
-  const char *a = result->canonical, *b = first->canonical;
-  while (*a != '\0' && *a == *b) a++, b++;
-  if (*a == *b) return DCS_OK;
-  while (a > result->canonical && a[-1] != '\n') a--, b--;
-  return dcs_fail(err, DCS_EMISMATCH, "%s and %s are not of the same study: '%.*s' against '%.*s'", path, first_path,
-                  (int)strcspn(a, "\n"), a, (int)strcspn(b, "\n"), b);
+  char difference[400];
+  dcs_difference(result->canonical, first->canonical, sizeof difference, difference);
+  if (difference[0] == '\0') return DCS_OK;
+  return dcs_fail(err, DCS_EMISMATCH, "%s and %s are not of the same study: %s", path, first_path, difference);
 }
 
 /** All blocks of the inputs go to `records`. */

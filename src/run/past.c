@@ -1,6 +1,7 @@
 #include "run/past.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "run/difference.h"
 
 /** A file can be made at `path`: said now, not after a week of computing. */
 static dcs_status check_output(const char *path, bool *exists, dcs_error *err)
@@ -50,6 +52,20 @@ static int64_t count_unknown(const void *hashes, int64_t n, size_t stride, int64
     previous = hash;
   }
   return unknown;
+}
+
+/** DCS_EMISMATCH with the message and, if the study of the run before is known, the first key that is not the same. */
+static dcs_status refuse(dcs_error *err, const char *before, const dcs_study *study, const char *format, ...)
+    DCS_PRINTF(4, 5);
+static dcs_status refuse(dcs_error *err, const char *before, const dcs_study *study, const char *format, ...)
+{
+  char difference[400] = "", message[400];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  if (before[0] != '\0') dcs_difference(before, study->canonical, sizeof difference, difference);
+  return dcs_fail(err, DCS_EMISMATCH, "%s%s%s", message, difference[0] != '\0' ? "; it was run with " : "", difference);
 }
 
 typedef struct {
@@ -102,15 +118,17 @@ static dcs_status read_result(const dcs_study *study, const char *path, const ui
                     result->study, (unsigned long long)result->seed, study->name, (unsigned long long)study->seed);
   int64_t unknown = count_unknown(result->hash, result->n_points, sizeof *result->hash, study->n_points, known);
   if (unknown > 0)
-    return dcs_fail(err, DCS_EMISMATCH, "%s: holds %lld points that this study no longer has; write to another file",
-                    path, (long long)unknown);
+    return refuse(err, result->canonical, study,
+                  "%s: holds %lld points that this study no longer has; write to another file", path,
+                  (long long)unknown);
   for (int m = 0; m < result->n_metrics; m++) {
     bool wanted = false;
     for (int k = 0; k < study->n_metrics; k++)
       wanted = wanted || strcmp(study->metric[k]->name, result->metric[m].name) == 0;
     if (!wanted)
-      return dcs_fail(err, DCS_EMISMATCH, "%s: holds metric '%s' that this study no longer has; write to another file",
-                      path, result->metric[m].name);
+      return refuse(err, result->canonical, study,
+                    "%s: holds metric '%s' that this study no longer has; write to another file", path,
+                    result->metric[m].name);
   }
   DCS_TRY(check_scopes(study, result, path, err));
   for (int64_t i = 0; i < result->records.count; i++)
@@ -123,6 +141,7 @@ dcs_status dcs_past_open(const dcs_study *study, const char *path, dcs_past *pas
 {
   dcs_status st = DCS_OK;
   uint64_t *known = NULL;
+  char *note = NULL; /* the study of the run before */
   bool exists = false;
   struct stat info;
   *past = (dcs_past){.lock = -1};
@@ -133,6 +152,7 @@ dcs_status dcs_past_open(const dcs_study *study, const char *path, dcs_past *pas
   snprintf(past->journal, n, "%s.journal", path);
   past->made_journal = stat(past->journal, &info) != 0;
   DCS_TRY(dcs_journal_lock(past->journal, &past->lock, err));
+  DCS_TRY(dcs_journal_read_note(past->lock, &note, err));
   DCS_TRY(dcs_alloc((size_t)study->n_points, sizeof *known, &known));
   for (int64_t p = 0; p < study->n_points; p++) known[p] = study->point[p].hash;
   qsort(known, (size_t)study->n_points, sizeof *known, hash_compare);
@@ -144,11 +164,14 @@ dcs_status dcs_past_open(const dcs_study *study, const char *path, dcs_past *pas
   int64_t unknown =
       count_unknown(past->records.record, past->records.count, sizeof *past->records.record, study->n_points, known);
   if (unknown > 0)
-    st = dcs_fail(err, DCS_EMISMATCH,
-                  "%s: holds blocks of %lld points that this study no longer has; write to another file, or remove the "
-                  "directory",
-                  past->journal, (long long)unknown);
+    DCS_TRY(
+        refuse(err, note, study,
+               "%s: holds blocks of %lld points that this study no longer has; write to another file, or remove the "
+               "directory",
+               past->journal, (long long)unknown));
+  DCS_TRY(dcs_journal_leave_note(past->lock, study->canonical, err));
 done:
+  dcs_free(&note);
   if (st != DCS_OK && err->text[0] == '\0') dcs_fail(err, st, "%s: %s", path, dcs_status_text(st));
   dcs_free(&known);
   return st;

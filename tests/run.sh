@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything a change has to pass: both compilers with warnings as errors, all tests, a subset under the sanitizers.
+# Everything a change has to pass: both compilers with warnings as errors, all tests, a subset under the sanitizers,
+# a while of fuzzing.
 #
 #   bash tests/run.sh
 #
@@ -60,10 +61,18 @@ if command -v clang > /dev/null; then
   stage "build (ci-clang)" build ci-clang || failed=$((failed + 1))
 fi
 
-if stage "build (debug, sanitizers)" build debug; then
-  test_stage "tests (debug, sanitizers)" debug
-else
-  failed=$((failed + 1))
+# build_and_test NAME PRESET: one failure when it does not build.
+build_and_test() {
+  if stage "build ($2)" build "$2"; then
+    test_stage "$1" "$2"
+  else
+    failed=$((failed + 1))
+  fi
+}
+
+build_and_test "address, undefined" debug
+if command -v clang > /dev/null; then
+  build_and_test "fuzzing" fuzz
 fi
 
 printf '\n'

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -294,14 +295,17 @@ dcs_status dcs_samples_verify(const char *path, const dcs_result *result, int64_
   DCS_TRY(dcs_h5_open(&h5, path, err));
   DCS_TRY(get_u64(&h5, "study_hash", &hash));
   DCS_TRY(get_u64(&h5, "particles", &n));
-  if (hash != result->study_hash || d < 0 || n > INT64_MAX)
+  if (hash != result->study_hash || d < 0 || result->column[d].is_text || n > INT64_MAX)
     DCS_TRY(dcs_fail(err, DCS_EMISMATCH, "%s: of another study than the result beside it", path));
   *particles = (int64_t)n;
   DCS_TRY(dcs_h5_group_open(&h5, "samples", &group));
   for (int64_t p = 0; p < result->n_points; p++) {
     char name[NAME_MAX_BYTES];
     point_name(result->hash[p], name);
-    DCS_TRY(read_back(&h5, group, name, (int)result->column[d].number[p], *particles));
+    double dimension = result->column[d].number[p];
+    if (!(dimension >= 1 && dimension <= INT_MAX))
+      DCS_TRY(dcs_fail(err, DCS_ECORRUPT, "%s: the result beside it has a point of dimension %g", path, dimension));
+    DCS_TRY(read_back(&h5, group, name, (int)dimension, *particles));
   }
 done:
   dcs_h5_release(group);

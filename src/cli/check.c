@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/guard.h"
 #include "base/memory.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
@@ -310,7 +311,7 @@ int dcs_cli_check(int argc, char **argv)
   int n_rows = 0, code = DCS_EXIT_OK, count[3] = {0};
   if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
 
-  DCS_TRY(dcs_result_read(o.path, &result, &err));
+  DCS_TRY(dcs_guard_result(o.path, &result, &err));
   DCS_TRY(study_load(&o, result, &study, &err));
   DCS_TRY(dcs_claims_check(study, result, &n_rows, &rows, &err));
   for (int i = 0; i < n_rows; i++) count[rows[i].verdict]++;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/guard.h"
 #include "archive/print.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
@@ -81,7 +82,7 @@ int dcs_cli_export(int argc, char **argv)
   FILE *out = stdout;
   if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
 
-  DCS_TRY(dcs_result_read(o.path, &result, &err));
+  DCS_TRY(dcs_guard_result(o.path, &result, &err));
   if (o.output != NULL) DCS_TRY(open_output(o.output, &out, &err));
   if (o.csv) dcs_print_csv(result, out);
   if (o.json) dcs_print_json(result, NULL, out);

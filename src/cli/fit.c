@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/guard.h"
 #include "base/memory.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
@@ -267,7 +268,7 @@ int dcs_cli_fit(int argc, char **argv)
   int n_curves = 0, code = DCS_EXIT_OK;
   if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
 
-  DCS_TRY(dcs_result_read(o.path, &result, &err));
+  DCS_TRY(dcs_guard_result(o.path, &result, &err));
   if (o.metric == NULL && result->n_metrics > 0) o.metric = result->metric[0].name;
   if (o.metric == NULL) DCS_TRY(dcs_fail(&err, DCS_EUSAGE, "%s: no metrics in it", o.path));
   DCS_TRY(dcs_cli_check_metric(result, o.path, o.metric, &err));

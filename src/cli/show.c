@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/guard.h"
 #include "archive/print.h"
 #include "base/memory.h"
 #include "cli/arguments.h"
@@ -211,7 +212,7 @@ int dcs_cli_show(int argc, char **argv)
   grid table = {0};
   if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
 
-  DCS_TRY(dcs_result_read(o.path, &result, &err));
+  DCS_TRY(dcs_guard_result(o.path, &result, &err));
   if (o.metric != NULL) DCS_TRY(dcs_cli_check_metric(result, o.path, o.metric, &err));
   if (o.json) {
     dcs_print_json(result, o.metric, stdout);

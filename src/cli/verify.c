@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/guard.h"
 #include "archive/print.h"
 #include "archive/samples.h"
 #include "base/memory.h"
@@ -217,18 +218,29 @@ static bool check_records(const dcs_result *r)
   return report("records", &t, "values", "");
 }
 
+typedef struct {
+  const dcs_result *result;
+  int64_t particles;
+} samples;
+
+static dcs_status verify_samples(const char *path, void *data, dcs_error *err)
+{
+  samples *s = data;
+  return dcs_samples_verify(path, s->result, &s->particles, err);
+}
+
 /** The file of samples, where there is one beside the result. */
 static bool check_samples(const char *result_path, const dcs_result *r)
 {
   tally t = {0};
   dcs_error err = {""};
   char *path = NULL, note[80] = "";
-  int64_t particles = 0;
+  samples found = {.result = r};
   dcs_status st = dcs_dump_path(result_path, &path);
   if (st == DCS_OK && access(path, F_OK) == 0) {
-    st = dcs_samples_verify(path, r, &particles, &err);
+    st = dcs_guard(path, verify_samples, &found, sizeof found, &err);
     if (st == DCS_OK) t.checked = r->n_points;
-    snprintf(note, sizeof note, " of %" PRId64 " particles", particles);
+    snprintf(note, sizeof note, " of %" PRId64 " particles", found.particles);
   }
   if (st == DCS_OK) {
     report("samples", &t, "points", note);
@@ -246,7 +258,7 @@ static int verify(const char *path)
   dcs_error err = {""};
   dcs_result *r = NULL;
   printf("%s\n", path);
-  dcs_status st = dcs_result_read(path, &r, &err);
+  dcs_status st = dcs_guard_result(path, &r, &err);
   if (st != DCS_OK) {
     printf("  %-9s FAILED\n%s: %s\n", "read", path, st == DCS_ECORRUPT ? "DAMAGED" : "NOT READ");
     fflush(stdout);

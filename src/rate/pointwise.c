@@ -97,7 +97,7 @@ static bool scaled_value(const dcs_result *result, int metric, int64_t point, dc
   row->exact = row->exact && e->std_error == 0;
   for (int k = 0; k < count; k++) {
     const dcs_product *product = claim->n_products > 0 ? &claim->product[k] : &none;
-    interval x = interval_of(e), power;
+    interval x = interval_of(e), power = {0};
     for (int f = 0; f < product->count; f++) {
       if (!factor_power(result, product->name[f], product->power[f], point, &row->exact, &power)) {
         dcs_row_note(row, "%.60s is not clearly positive at point %lld", product->name[f], (long long)point);
@@ -110,7 +110,7 @@ static bool scaled_value(const dcs_result *result, int metric, int64_t point, dc
   return true;
 }
 
-/** Are all factors that are metrics measured on the curve? */
+/** Are all factors that are metrics measured on the curve, and the others numbers? */
 static bool factors_complete(const dcs_result *result, const dcs_curve *curve, dcs_check_row *row)
 {
   for (int k = 0; k < row->claim->n_products; k++) {
@@ -118,8 +118,9 @@ static bool factors_complete(const dcs_result *result, const dcs_curve *curve, d
     for (int f = 0; f < product->count; f++) {
       int m = dcs_result_metric_find(result, product->name[f]);
       if (m >= 0 && !dcs_row_complete(result, m, curve, row)) return false;
-      if (m >= 0 || dcs_result_column_find(result, product->name[f]) >= 0) continue;
-      dcs_row_note(row, "the result has no '%.60s'", product->name[f]);
+      int c = dcs_result_column_find(result, product->name[f]);
+      if (m >= 0 || (c >= 0 && !result->column[c].is_text)) continue;
+      dcs_row_note(row, "the result has no %s'%.60s'", c < 0 ? "" : "number ", product->name[f]);
       return false;
     }
   }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "archive/guard.h"
 #include "base/memory.h"
 #include "run/difference.h"
 #include "run/finish.h"
@@ -45,7 +46,7 @@ static dcs_status read_inputs(const dcs_merge_options *options, dcs_result **fir
   dcs_status st = DCS_OK;
   dcs_result *result = NULL;
   for (int i = 0; i < options->n_inputs; i++) {
-    DCS_TRY(dcs_result_read(options->input[i], &result, err));
+    DCS_TRY(dcs_guard_result(options->input[i], &result, err));
     if (*first != NULL) DCS_TRY(check_input(options->input[i], result, options->input[0], *first, err));
     for (int64_t r = 0; r < result->records.count; r++)
       if ((st = dcs_records_add(records, &result->records.record[r])) != DCS_OK)
@@ -75,6 +76,8 @@ dcs_status dcs_merge(const dcs_merge_options *options, dcs_run_outcome *outcome,
 
   DCS_TRY(read_inputs(options, &first, &records, err));
   DCS_TRY(read_study(options, first, &study, err));
+  if (strcmp(study->canonical, first->canonical) != 0 && options->study == NULL)
+    DCS_TRY(dcs_fail(err, DCS_ECORRUPT, "%s: its study is not as dcs writes one: was it changed?", options->input[0]));
   if (strcmp(study->canonical, first->canonical) != 0)
     DCS_TRY(
         dcs_fail(err, DCS_EMISMATCH, "%s, with its --set, is not the study of %s", options->study, options->input[0]));

@@ -19,13 +19,13 @@ setup_packages() {
     wanted=(gcc libc6-dev make cmake git openmpi-bin libopenmpi-dev libhdf5-openmpi-dev hdf5-tools libgsl-dev
       libopenblas-dev librandom123-dev libsleef-dev libyaml-dev zlib1g-dev
       python3-h5py python3-matplotlib python3-numpy)
-    if [[ $what == tests ]]; then wanted+=(libcmocka-dev slurm-wlm munge clang libclang-rt-dev); fi
+    if [[ $what == tests ]]; then wanted+=(libcmocka-dev slurm-wlm munge valgrind clang libclang-rt-dev); fi
     query=setup_has_deb
     install='apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends'
   elif command -v dnf > /dev/null; then
     wanted=(gcc glibc-devel make cmake git openmpi-devel hdf5-openmpi-devel hdf5 gsl-devel openblas-devel
       Random123-devel sleef-devel libyaml-devel zlib-devel python3-h5py python3-matplotlib python3-numpy)
-    if [[ $what == tests ]]; then wanted+=(libcmocka-devel clang compiler-rt); fi
+    if [[ $what == tests ]]; then wanted+=(libcmocka-devel valgrind libasan libubsan libtsan clang compiler-rt); fi
     query=setup_has_rpm
     install='dnf install -y'
   else

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything a change has to pass: both compilers with warnings as errors, all tests, a subset under the sanitizers,
-# a while of fuzzing.
+# Everything a change has to pass: both compilers with warnings as errors, all tests, a subset under the sanitizers, two
+# ranks under the thread sanitizer and valgrind, a while of fuzzing.
 #
 #   bash tests/run.sh
 #
@@ -71,6 +71,8 @@ build_and_test() {
 }
 
 build_and_test "address, undefined" debug
+build_and_test "thread sanitizer" tsan
+build_and_test "valgrind" valgrind
 if command -v clang > /dev/null; then
   build_and_test "fuzzing" fuzz
 fi

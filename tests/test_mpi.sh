@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The same study gives the same bytes on 1, 2, 3 and 5 ranks, stopped half way or not.
+# The same study gives the same bytes on 1, 2, 3, 5 and 8 ranks, stopped half way or not.
 #
 #   test_mpi.sh [DCS [DIRECTORY]]     default: $DCS and the working directory; MPIRUN names the launcher
 set -euo pipefail
@@ -38,7 +38,7 @@ stop: {rel_error: 0.05, max_paths: 3.0e5}
 YAML
 
 # w2 has no instrument for a mixture: 6 of 12 points are refused, and the exit code says incomplete
-for ranks in 1 2 3 5; do
+for ranks in 1 2 3 5 8; do
   status=$(run "$ranks" "r$ranks.h5")
   [[ $status == 4 ]] || fail "$ranks ranks: exit code $status: $(cat log)"
   grep -q '6 of 12 points refused, 0 failed' log || fail "$ranks ranks: no warning: $(cat log)"

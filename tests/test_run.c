@@ -359,26 +359,43 @@ static void test_groups(void **state)
   dcs_study_destroy(&study);
 }
 
-static void test_most_work_first(void **state)
+/** Blocks left in the task that goes first by the rule: pilots, then the longest blocks, then the most of them. */
+static int64_t left_in_first(const dcs_tasks *tasks, bool *is_pilot, double *flops)
+{
+  int64_t left = 0;
+  for (int64_t i = 0; i < tasks->n_tasks; i++) {
+    const dcs_task *task = &tasks->task[i];
+    bool pilot = !task->design.is_final;
+    if (task->left == 0) continue;
+    if (left > 0 && pilot != *is_pilot && *is_pilot) continue;
+    if (left > 0 && pilot == *is_pilot && task->flops < *flops) continue;
+    if (left > 0 && pilot == *is_pilot && task->flops == *flops && task->left < left) continue;
+    left = task->left;
+    *is_pilot = pilot;
+    *flops = task->flops;
+  }
+  return left;
+}
+
+static void test_pilots_and_long_blocks_first(void **state)
 {
   (void)state;
   dcs_study *study = parse();
   const dcs_records none = {0};
   dcs_tasks *tasks = tasks_of(study, &none);
   double last = INFINITY, predicted = 0;
+  bool was_pilot = true;
   for (int64_t t = 0; t < tasks->n_tasks; t++) { /* as many blocks at once as a task has: they come task by task */
     dcs_order orders[DCS_BATCH];
-    double most = 0;
-    int64_t left = 0;
-    for (int64_t i = 0; i < tasks->n_tasks; i++) {
-      const dcs_task *task = &tasks->task[i];
-      if (task->flops * (double)task->left <= most) continue;
-      most = task->flops * (double)task->left;
-      left = task->left;
-    }
-    assert_true(left > 0 && left <= DCS_BATCH && most <= last);
-    last = most;
+    bool is_pilot = false;
+    double flops = 0;
+    int64_t left = left_in_first(tasks, &is_pilot, &flops);
+    assert_true(left > 0 && left <= DCS_BATCH && (was_pilot || !is_pilot));
+    assert_true(was_pilot != is_pilot || flops <= last);
+    last = flops;
+    was_pilot = is_pilot;
     assert_int_equal(dcs_tasks_next(tasks, 1e9, (int)left, orders, &predicted), left);
+    assert_true(orders[0].design.is_final == !is_pilot);
     for (int i = 1; i < left; i++) assert_true(orders[i].point == orders[0].point && orders[i].block == i);
   }
   dcs_order none_left;
@@ -389,6 +406,39 @@ static void test_most_work_first(void **state)
   tasks = tasks_of(study, &none);
   dcs_order one[DCS_BATCH];
   assert_int_equal(dcs_tasks_next(tasks, 0, DCS_BATCH, one, &predicted), 1); /* an expensive block goes alone */
+  dcs_tasks_destroy(&tasks);
+  dcs_study_destroy(&study);
+}
+
+/** A point whose pilot took a thousand times as long per operation goes first after the pilots, and its next blocks are
+ *  expected to take as long. */
+static void test_costs_are_learned_from_the_pilot(void **state)
+{
+  (void)state;
+  enum { SLOW = GMM, MAX = 1024 };
+  const char *set[] = {"metrics=[kl]"};
+  dcs_study *study = parse_with(1, set);
+  const dcs_records none = {0};
+  dcs_tasks *tasks = tasks_of(study, &none);
+  dcs_problems *problems = NULL;
+  dcs_order orders[MAX];
+  dcs_error err = {{0}};
+  double predicted = 0;
+  int n = 0;
+  assert_int_equal(dcs_problems_create(study, &problems), DCS_OK);
+  for (int more = 1; more > 0; n += more) more = dcs_tasks_next(tasks, 1e9, DCS_BATCH, orders + n, &predicted);
+  for (int i = 0; i < n; i++) {
+    dcs_record record;
+    compute(problems, study, &orders[i], &record);
+    record.wall_s = 1e-9 * tasks->task[tasks->choice[orders[i].point].task].flops * (orders[i].point == SLOW ? 1e3 : 1);
+    if (dcs_tasks_take(tasks, &record, &err) != DCS_OK) fail_msg("%s", err.text);
+  }
+  assert_int_equal(dcs_tasks_next(tasks, 0, 1, orders, &predicted), 1);
+  const dcs_task *task = &tasks->task[tasks->choice[SLOW].task];
+  assert_int_equal(orders[0].point, SLOW);
+  assert_true(task->design.phase > 0 && task->timed == 0);
+  assert_true(fabs(predicted / (1e-6 * task->flops) - 1) < 1e-12); /* rounding */
+  dcs_problems_destroy(&problems);
   dcs_tasks_destroy(&tasks);
   dcs_study_destroy(&study);
 }
@@ -451,7 +501,8 @@ int main(void)
       cmocka_unit_test(test_refused_metric_leaves_the_others),
       cmocka_unit_test(test_profiles_are_aligned_with_levels),
       cmocka_unit_test(test_groups),
-      cmocka_unit_test(test_most_work_first),
+      cmocka_unit_test(test_pilots_and_long_blocks_first),
+      cmocka_unit_test(test_costs_are_learned_from_the_pilot),
       cmocka_unit_test(test_nobody_asked),
       cmocka_unit_test(test_queue),
   };

@@ -1,11 +1,12 @@
 #include "run/distribute.h"
 
-#include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "run/agree.h"
 #include "run/clock.h"
 #include "run/local.h"
+#include "run/policy.h"
 #include "run/signals.h"
 
 /** Messages. Rank 0 sends WORK (orders; none: stop now). The others send DONE (records), STOP (a signal came), FAIL (a
@@ -17,27 +18,23 @@ typedef struct {
   dcs_error err;
 } failure;
 
-#define BATCH_SECONDS 0.2  /* work in one batch: long beside a message, short beside a run */
-#define REFILL_SECONDS 0.1 /* less than this under way: send more */
-#define REPORT_SECONDS 0.05
-
-/** What rank 0 knows of one rank (itself included). */
+/** How rank 0 reaches one rank (itself included). */
 typedef struct {
-  int blocks;     /* under way */
-  double seconds; /* predicted for them */
   bool told_to_stop, gone;
   MPI_Request sent; /* of the last message; `order` must not change before it is complete */
-  dcs_order *order; /* [DCS_BATCH] */
+  dcs_order *order; /* of that message: as long as the largest one yet, often a few orders, DCS_BATCH at most */
+  size_t capacity;
 } peer;
 
 typedef struct {
   MPI_Comm comm;
   int size, n_gone;
-  peer *peer;        /* [size] */
-  dcs_order *orders; /* [size][DCS_BATCH], storage of peer.order */
+  peer *peer; /* [size] */
+  dcs_policy policy;
   dcs_tasks *tasks;
   dcs_local *local;
-  dcs_records inbox; /* records that have just come in; room for DCS_BATCH at least */
+  dcs_records inbox;  /* records that have just come in; room for DCS_BATCH at least */
+  int64_t n_messages; /* in and out */
   bool stopping, asked_to_stop;
   dcs_status st; /* first failure anywhere */
   dcs_error err;
@@ -56,12 +53,9 @@ static void keep_failure(coordinator *c, dcs_status st, const dcs_error *err)
 static void take(coordinator *c, int rank, int64_t count, const dcs_record *records)
 {
   dcs_error err = {{0}};
-  peer *p = &c->peer[rank];
   for (int64_t i = 0; i < count && c->st == DCS_OK; i++)
     keep_failure(c, dcs_tasks_take(c->tasks, &records[i], &err), &err);
-  int left = p->blocks > count ? p->blocks - (int)count : 0;
-  p->seconds = left > 0 ? p->seconds * left / p->blocks : 0;
-  p->blocks = left;
+  dcs_policy_finished(&c->policy, c->tasks, rank, (int)count);
 }
 
 /** Receive everything that is there. Returns whether anything was. */
@@ -84,6 +78,7 @@ static bool receive(coordinator *c)
     MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, c->comm, &here, &from);
     if (!here) return any;
     any = true;
+    c->n_messages++;
     MPI_Get_count(&from, MPI_BYTE, &bytes);
     if (from.MPI_TAG == DONE) {
       int n = bytes / (int)sizeof(dcs_record);
@@ -112,23 +107,37 @@ static bool can_send(peer *p)
   return sent != 0;
 }
 
-/** Batches to every rank that is about to run dry. Towards the end batches shrink, so that all finish together. */
-static void hand_out(coordinator *c)
+/** Orders to one rank. */
+static dcs_status give(coordinator *c, int rank, dcs_error *err)
+{
+  peer *p = &c->peer[rank];
+  dcs_order orders[DCS_BATCH];
+  int n = dcs_policy_give(&c->policy, c->tasks, rank, orders);
+  if (rank == 0) return dcs_local_push(c->local, n, orders, err);
+  dcs_status st = dcs_reserve(&p->order, &p->capacity, (size_t)n, sizeof *p->order);
+  if (st != DCS_OK) return dcs_fail(err, st, "orders for rank %d: %s", rank, dcs_status_text(st));
+  memcpy(p->order, orders, (size_t)n * sizeof *orders);
+  MPI_Isend(p->order, n * (int)sizeof *p->order, MPI_BYTE, rank, WORK, c->comm, &p->sent);
+  c->n_messages++;
+  return DCS_OK;
+}
+
+/** Batches to the ranks that ran low, each at most once. Returns whether anything was handed out. */
+static bool hand_out(coordinator *c)
 {
   dcs_error err = {{0}};
-  for (int rank = 0; rank < c->size && c->tasks->n_heap > 0; rank++) {
-    peer *p = &c->peer[rank];
-    if (p->blocks > DCS_BATCH || (p->blocks > 0 && p->seconds >= REFILL_SECONDS) || !can_send(p)) continue;
-    double fair = dcs_tasks_seconds_left(c->tasks) / (2 * c->size), predicted = 0;
-    int n =
-        dcs_tasks_next(c->tasks, fair > 0 ? fmin(BATCH_SECONDS, fair) : BATCH_SECONDS, DCS_BATCH, p->order, &predicted);
-    p->blocks += n;
-    p->seconds += predicted;
-    if (rank == 0)
-      keep_failure(c, dcs_local_push(c->local, n, p->order, &err), &err);
-    else
-      MPI_Isend(p->order, n * (int)sizeof *p->order, MPI_BYTE, rank, WORK, c->comm, &p->sent);
+  bool any = false;
+  for (int turns = c->policy.queued; turns > 0 && c->st == DCS_OK; turns--) {
+    int rank = dcs_policy_next(&c->policy, c->tasks);
+    if (rank < 0) break;
+    if (can_send(&c->peer[rank])) {
+      keep_failure(c, give(c, rank, &err), &err);
+      any = true;
+    } else {
+      dcs_policy_postpone(&c->policy, rank);
+    }
   }
+  return any;
 }
 
 static void tell_to_stop(coordinator *c)
@@ -147,6 +156,7 @@ static void tell_to_stop(coordinator *c)
 static dcs_status coordinate(coordinator *c, dcs_worker *worker, bool quiet, double deadline, bool *stopped,
                              dcs_error *err)
 {
+  double busy = 0; /* seconds */
   dcs_progress progress = dcs_progress_start(c->tasks, c->size, quiet);
   keep_failure(c, dcs_local_create(worker, &c->local, err), err);
   if (c->local == NULL) { /* the others still have to be told */
@@ -154,6 +164,7 @@ static dcs_status coordinate(coordinator *c, dcs_worker *worker, bool quiet, dou
     c->n_gone = 1;
   }
   while (c->n_gone < c->size) {
+    double start = dcs_clock();
     bool any = receive(c);
     if (c->tasks->n_open == 0) c->stopping = true;
     if (!c->stopping && (c->asked_to_stop || dcs_signals_pending() || dcs_clock() > deadline))
@@ -161,12 +172,15 @@ static dcs_status coordinate(coordinator *c, dcs_worker *worker, bool quiet, dou
     if (c->stopping)
       tell_to_stop(c);
     else
-      hand_out(c);
+      any |= hand_out(c);
     dcs_progress_update(&progress, c->tasks);
-    if (!any) dcs_nap();
+    if (any)
+      busy += dcs_clock() - start;
+    else
+      dcs_nap();
   }
   for (int rank = 0; rank < c->size; rank++) MPI_Wait(&c->peer[rank].sent, MPI_STATUS_IGNORE);
-  dcs_progress_end(&progress);
+  dcs_progress_end(&progress, c->tasks, c->n_messages, busy);
   dcs_local_destroy(&c->local);
   *err = c->err;
   return c->st;
@@ -178,12 +192,9 @@ static dcs_status coordinator_create(MPI_Comm comm, dcs_tasks *tasks, coordinato
   *c = (coordinator){.comm = comm, .tasks = tasks};
   MPI_Comm_size(comm, &c->size);
   DCS_TRY(dcs_alloc((size_t)c->size, sizeof *c->peer, &c->peer));
-  DCS_TRY(dcs_alloc((size_t)c->size * DCS_BATCH, sizeof *c->orders, &c->orders));
+  DCS_TRY(dcs_policy_create(c->size, &c->policy));
   DCS_TRY(dcs_reserve(&c->inbox.record, &c->inbox.capacity, DCS_BATCH, sizeof(dcs_record)));
-  for (int rank = 0; rank < c->size; rank++) {
-    c->peer[rank].order = c->orders + (size_t)rank * DCS_BATCH;
-    c->peer[rank].sent = MPI_REQUEST_NULL;
-  }
+  for (int rank = 0; rank < c->size; rank++) c->peer[rank].sent = MPI_REQUEST_NULL;
 done:
   if (st != DCS_OK) dcs_fail(err, st, "coordinator of %d ranks: %s", c->size, dcs_status_text(st));
   return st;
@@ -192,7 +203,8 @@ done:
 static void coordinator_destroy(coordinator *c)
 {
   dcs_records_destroy(&c->inbox);
-  dcs_free(&c->orders);
+  dcs_policy_destroy(&c->policy);
+  for (int rank = 0; c->peer != NULL && rank < c->size; rank++) dcs_free(&c->peer[rank].order);
   dcs_free(&c->peer);
 }
 
@@ -201,7 +213,7 @@ typedef struct {
   dcs_queue queue;
   bool told_to_stop;
   int n_done;
-  double reported; /* dcs_clock */
+  double pace, reported; /* seconds between reports; dcs_clock of the last one */
   dcs_record done[DCS_BATCH];
 } member;
 
@@ -247,7 +259,7 @@ static void serve(member *m, dcs_worker *worker)
     } else {
       dcs_nap();
     }
-    if (m->n_done == DCS_BATCH || m->queue.count == 0 || dcs_clock() - m->reported > REPORT_SECONDS) report(m);
+    if (m->n_done == DCS_BATCH || m->queue.count == 0 || dcs_clock() - m->reported > m->pace) report(m);
     if (st != DCS_OK && !sent_fail) {
       failure f = {.status = (int)st, .err = err};
       MPI_Send(&f, (int)sizeof f, MPI_BYTE, 0, FAIL, m->comm);
@@ -264,8 +276,9 @@ dcs_status dcs_distribute(MPI_Comm comm, dcs_worker *worker, dcs_tasks *tasks, b
   dcs_status st = DCS_OK;
   coordinator c = {0};
   member *m = NULL;
-  int rank = 0, flag = 0;
+  int rank = 0, size = 0, flag = 0;
   MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &size);
   *stopped = false;
   if (rank == 0) {
     st = coordinator_create(comm, tasks, &c, err);
@@ -278,6 +291,7 @@ dcs_status dcs_distribute(MPI_Comm comm, dcs_worker *worker, dcs_tasks *tasks, b
     st = coordinate(&c, worker, quiet, deadline, stopped, err);
   } else {
     m->comm = comm;
+    m->pace = dcs_policy_pace(size);
     serve(m, worker);
   }
   DCS_TRY(dcs_agree(comm, st, err)); /* only rank 0 can have failed: it knows of every failure */

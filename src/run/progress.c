@@ -7,8 +7,11 @@
 
 dcs_progress dcs_progress_start(const dcs_tasks *tasks, int ranks, bool quiet)
 {
-  dcs_progress progress = {
-      .quiet = quiet, .live = isatty(STDERR_FILENO) == 1, .ranks = ranks, .old_paths = tasks->paths};
+  dcs_progress progress = {.quiet = quiet,
+                           .live = isatty(STDERR_FILENO) == 1,
+                           .ranks = ranks,
+                           .old_paths = tasks->paths,
+                           .old_seconds = tasks->seconds};
   progress.start = progress.last = dcs_clock();
   if (quiet) return progress;
   fprintf(stderr, "dcs: %s: %lld points (%lld done), %lld blocks from an earlier run, %d rank%s\n", tasks->study->name,
@@ -40,7 +43,12 @@ void dcs_progress_update(dcs_progress *progress, const dcs_tasks *tasks)
   fflush(stderr);
 }
 
-void dcs_progress_end(dcs_progress *progress)
+void dcs_progress_end(dcs_progress *progress, const dcs_tasks *tasks, int64_t messages, double busy)
 {
-  if (!progress->quiet && progress->live) fputs("\r\033[K", stderr);
+  double elapsed = dcs_clock() - progress->start;
+  if (progress->quiet) return;
+  if (progress->live) fputs("\r\033[K", stderr);
+  fprintf(stderr, "dcs: %.1f%% of the time of %d rank%s in blocks; rank 0: %lld messages, busy %.2g%% of its time\n",
+          100 * (tasks->seconds - progress->old_seconds) / (progress->ranks * elapsed), progress->ranks,
+          progress->ranks == 1 ? "" : "s", (long long)messages, 100 * busy / elapsed);
 }

@@ -29,10 +29,15 @@ void dcs_task_record(const dcs_study *study, const dcs_order *order, dcs_record 
                          .inner = order->design.inner};
 }
 
-static double cost_left(const dcs_tasks *tasks, int64_t i)
+/** Pilots go before all others: they are short, and what a point costs is known only after them. Then the task with the
+ *  longest blocks (list scheduling, Graham 1969): a long block that starts last, or the phase that follows it, would
+ *  find the other ranks with nothing left to do, while short ones level out who is ahead. */
+static bool goes_before(const dcs_tasks *tasks, int64_t i, int64_t j)
 {
-  const dcs_task *task = &tasks->task[tasks->heap[i]];
-  return task->flops * (double)task->left;
+  const dcs_task *a = &tasks->task[tasks->heap[i]], *b = &tasks->task[tasks->heap[j]];
+  if (a->design.is_final != b->design.is_final) return b->design.is_final;
+  if (a->weight != b->weight) return a->weight > b->weight;
+  return a->left > b->left;
 }
 
 static void heap_swap(dcs_tasks *tasks, int64_t i, int64_t j)
@@ -45,8 +50,8 @@ static void heap_swap(dcs_tasks *tasks, int64_t i, int64_t j)
 static void heap_sink_top(dcs_tasks *tasks)
 {
   for (int64_t i = 0, child = 1; child < tasks->n_heap; i = child, child = 2 * i + 1) {
-    if (child + 1 < tasks->n_heap && cost_left(tasks, child + 1) > cost_left(tasks, child)) child++;
-    if (cost_left(tasks, child) <= cost_left(tasks, i)) return;
+    if (child + 1 < tasks->n_heap && goes_before(tasks, child + 1, child)) child++;
+    if (!goes_before(tasks, child, i)) return;
     heap_swap(tasks, i, child);
   }
 }
@@ -54,7 +59,7 @@ static void heap_sink_top(dcs_tasks *tasks)
 static void heap_push(dcs_tasks *tasks, int64_t task)
 {
   int64_t i = tasks->n_heap++;
-  for (tasks->heap[i] = task; i > 0 && cost_left(tasks, i) > cost_left(tasks, (i - 1) / 2); i = (i - 1) / 2)
+  for (tasks->heap[i] = task; i > 0 && goes_before(tasks, i, (i - 1) / 2); i = (i - 1) / 2)
     heap_swap(tasks, i, (i - 1) / 2);
 }
 
@@ -80,6 +85,7 @@ static dcs_status store(dcs_tasks *tasks, dcs_task *task, const dcs_record *reco
     task->seconds += record->wall_s;
     task->timed++;
     task->all_seconds += record->wall_s;
+    task->all_flops += task->flops;
     tasks->seconds += record->wall_s;
     tasks->flops += task->flops;
   }
@@ -164,6 +170,13 @@ static void merge(dcs_tasks *tasks, dcs_task *task)
   }
 }
 
+/** Seconds per operation over those of all tasks: what its earlier blocks taught. 1: nothing measured. */
+static double slowness(const dcs_tasks *tasks, const dcs_task *task)
+{
+  if (!(task->all_seconds > 0)) return 1;
+  return task->all_seconds / task->all_flops * (tasks->flops / tasks->seconds);
+}
+
 /** Follow the plan until blocks are wanted that nobody has, or the task ends. `next` is the order just planned. */
 static dcs_status advance(dcs_tasks *tasks, dcs_task *task, const dcs_problem *problem, dcs_next verdict,
                           const dcs_design *next, dcs_error *err)
@@ -190,6 +203,7 @@ static dcs_status advance(dcs_tasks *tasks, dcs_task *task, const dcs_problem *p
     DCS_TRY(dcs_reserve(&task->slot, &task->slots, (size_t)planned.blocks, sizeof *task->slot));
     DCS_TRY(take_old(tasks, task, err));
     task->left = planned.blocks - task->arrived;
+    task->weight = task->flops * slowness(tasks, task);
     if (task->left > 0) {
       tasks->flops_left += task->flops * (double)task->left;
       heap_push(tasks, task - tasks->task);
@@ -335,12 +349,14 @@ void dcs_tasks_destroy(dcs_tasks **tasks)
   dcs_free(tasks);
 }
 
-/** Cost of one block: measured on this phase if it can be, else by the flops and the speed so far (1 Gflop/s to begin).
- */
+/** Cost of one block: measured on this phase if it can be, else by the flops and the speed so far, of this task (its
+ *  pilot) or of all (1 Gflop/s to begin). Blocks of one phase may differ a hundredfold (high noise and low) and the short
+ *  ones come back first, so that their mean would send many long ones to one rank: a measured cost counts only when it
+ *  is above that of the operations at the speed of all tasks. */
 static double predict(const dcs_tasks *tasks, const dcs_task *task)
 {
-  if (task->timed > 0) return task->seconds / (double)task->timed;
-  return task->flops * (tasks->seconds > 0 ? tasks->seconds / tasks->flops : 1e-9);
+  double nominal = task->flops * (tasks->seconds > 0 ? tasks->seconds / tasks->flops : 1e-9);
+  return task->timed > 0 ? fmax(task->seconds / (double)task->timed, nominal) : nominal * slowness(tasks, task);
 }
 
 int dcs_tasks_next(dcs_tasks *tasks, double seconds, int max, dcs_order *orders, double *predicted)

@@ -41,8 +41,9 @@ typedef struct {
   double flops;    /**< of one block */
   double seconds;  /**< spent on `timed` blocks of this phase */
   int64_t timed;
-  double all_seconds; /**< spent on all phases */
-  int64_t *slot;      /**< [design.blocks]: 1 + index into dcs_tasks.records, 0: not here */
+  double all_seconds, all_flops; /**< spent on all phases */
+  double weight;                 /**< of one block, for the order of tasks: flops, more if they have turned out slow */
+  int64_t *slot;                 /**< [design.blocks]: 1 + index into dcs_tasks.records, 0: not here */
   size_t slots;
 } dcs_task;
 
@@ -64,7 +65,7 @@ typedef struct {
   char **reason;            /**< [n_points]: why metrics were refused, NULL if none was */
   int32_t *open_of_point;   /**< [n_points] tasks that have not ended */
   struct dcs_task_key *key; /**< [n_tasks], sorted: from a record to its task */
-  int64_t *heap;            /**< tasks with blocks left, the most expensive on top */
+  int64_t *heap;            /**< tasks with blocks left, what is handed out first on top */
   int64_t n_heap;
   size_t heap_capacity;
   int64_t n_open; /**< tasks that have not ended; 0: the study is done */
@@ -82,7 +83,7 @@ DCS_NODISCARD dcs_status dcs_tasks_create(const dcs_study *study, const dcs_reco
                                           dcs_error *err);
 void dcs_tasks_destroy(dcs_tasks **tasks);
 
-/** Hand out up to `max` blocks worth about `seconds` together (at least one), from the task with the most work left
+/** Hand out up to `max` blocks worth about `seconds` together (at least one): those of pilots, then the longest
  *  first. Returns their number; `*predicted` is their cost in seconds. */
 int dcs_tasks_next(dcs_tasks *tasks, double seconds, int max, dcs_order *orders, double *predicted);
 

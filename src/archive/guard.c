@@ -80,6 +80,7 @@ dcs_status dcs_guard(const char *path, dcs_status (*read)(const char *path, void
 {
   int pipe_end[2], how = 0;
   answer a;
+  H5open(); /* once, here, and not in every child and here again */
   if (pipe(pipe_end) != 0) return dcs_fail(err, DCS_EIO, "%s: cannot make a pipe: %s", path, strerror(errno));
   pid_t pid = fork();
   if (pid == 0) {

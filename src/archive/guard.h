@@ -1,9 +1,9 @@
 #ifndef DCS_ARCHIVE_GUARD_H
 #define DCS_ARCHIVE_GUARD_H
 /** Reading HDF5 files of others. HDF5 1.10 crashes on some files whose checksums are right and whose structure is not,
- *  so such a file is read in a child process first; only what the child survives is read here. One fork, about a
- *  millisecond beside the reading itself. It protects from crashes, endless loops and exhausted memory; it is no
- *  sandbox. Call before MPI_Init. */
+ *  so such a file is read in a child process first; only what the child survives is read here. Costs a few milliseconds
+ *  beside reading twice. It protects from crashes, endless loops and exhausted memory; it is no sandbox. Call before
+ *  MPI_Init. */
 #include "archive/result.h"
 
 /** Run `read` in a child with limits on memory (1 GiB and 64 times the file) and on processor time (a minute and a

@@ -97,7 +97,7 @@ static bool scaled_value(const dcs_result *result, int metric, int64_t point, dc
   row->exact = row->exact && e->std_error == 0;
   for (int k = 0; k < count; k++) {
     const dcs_product *product = claim->n_products > 0 ? &claim->product[k] : &none;
-    interval x = interval_of(e), power = {0};
+    interval x = interval_of(e), power;
     for (int f = 0; f < product->count; f++) {
       if (!factor_power(result, product->name[f], product->power[f], point, &row->exact, &power)) {
         dcs_row_note(row, "%.60s is not clearly positive at point %lld", product->name[f], (long long)point);
@@ -133,7 +133,7 @@ dcs_status dcs_row_between(const dcs_result *result, const dcs_curve *curve, dcs
   int metric = dcs_result_metric_find(result, claim->metric->name);
   if (!dcs_row_complete(result, metric, curve, row) || !factors_complete(result, curve, row)) return DCS_OK;
   int64_t at[2] = {-1, -1}; /* smallest, largest */
-  interval x, all = {.value = -INFINITY, .lo = INFINITY, .hi = -INFINITY};
+  interval x = {0}, all = {.value = -INFINITY, .lo = INFINITY, .hi = -INFINITY};
   double least = INFINITY;
   row->exact = true;
   for (int64_t i = 0; i < curve->n; i++) {

@@ -2,7 +2,7 @@
  *  of HDF5, never of one of dcs. What is read is written again, and is then the same result.
  *
  *  Random bytes do not get past checksums, and a file of somebody who means harm carries right ones. So the mutator
- *  keeps the HDF5 signature and mends the checksum behind the file in half of its results; the checksums of HDF5's own
+ *  changes bytes in their places, keeps the HDF5 signature and mends the checksum behind the file half of the time; the checksums of HDF5's own
  *  structures and the data digest are taken from the file while it is read (functions here replace those of libhdf5 and
  *  dcs). With DCS_FUZZ_MEND=FILE the input is also written there with HDF5's checksums right, for `dcs` to read. */
 #define _GNU_SOURCE /* RTLD_NEXT, memmem */
@@ -141,15 +141,33 @@ uint64_t __wrap_dcs_result_digest(const dcs_result *result)
   return __real_dcs_result_digest(result);
 }
 
+/** Change a few bytes where there is something, and keep all others where they are: HDF5 is full of offsets. */
+static void mutate_inside(uint8_t *data, size_t size, unsigned seed)
+{
+  enum { WINDOW = 16, TRIES = 64 };
+  uint8_t window[WINDOW] = {0};
+  size_t at = 0;
+  for (unsigned k = 0; k < TRIES && data[at] == 0; k++) {
+    seed = seed * 1664525 + 1013904223; /* Numerical Recipes */
+    at = (size_t)(((uint64_t)seed * size) >> 32);
+  }
+  size_t n = size - at < WINDOW ? size - at : WINDOW;
+  memcpy(window, data + at, n);
+  LLVMFuzzerMutate(window, n, n);
+  memcpy(data + at, window, n);
+}
+
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
   static const uint8_t signature[SIGNATURE] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
   bool tail = has_tail(data, size);
-  size = LLVMFuzzerMutate(data, size, max_size);
+  if (size >= TAIL + SIGNATURE && seed % 8 != 7)
+    mutate_inside(data, size, seed);
+  else
+    size = LLVMFuzzerMutate(data, size, max_size);
   if (size < TAIL + SIGNATURE) return size;
   memcpy(data, signature, sizeof signature);
-  if (tail || seed % 8 == 0) mend_tail(data, size);
-  if (tail && seed % 2 == 0) memset(data + size - TAIL, 0, 8);
+  if (tail && seed % 2 == 0) mend_tail(data, size);
   return size;
 }
 

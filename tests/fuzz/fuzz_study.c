@@ -6,37 +6,32 @@
 #include "fuzz/fuzz.h"
 #include "study/study.h"
 
-/** A study may rightly ask for a great deal of memory and time: d, components, steps, the length of an axis. Texts are
- *  passed over when they hold a number of more than three digits, or one with an exponent of 3 or more, unless it is
- *  the value of one of `harmless`: those are limits, and nothing is made of them. A range `step` below 1 makes long
- *  axes of small numbers, and two of those make 10^5 points; so a text with two ranges is passed over too. */
+/** Is the number at text[at] the value of a key that is a limit or a seed, of which nothing is made? */
+static bool is_harmless(const char *text, size_t at)
+{
+  static const char *const keys[] = {"seed:", "max_paths:", "save_samples:"};
+  bool found = false;
+  while (at > 0 && text[at - 1] == ' ') at--;
+  for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+    size_t n = strlen(keys[k]);
+    found = found || (at >= n && strncmp(text + at - n, keys[k], n) == 0);
+  }
+  return found;
+}
+
+/** A study may rightly ask for a great deal of memory and time: d, components, steps, the length of an axis. Texts with
+ *  a number of more than three digits are passed over, unless it is harmless, and so are those with two ranges: two
+ *  axes of a few hundred values each make 10^5 points. */
 static bool asks_for_much(const char *text, size_t n)
 {
-  static const char *const harmless[] = {"seed:", "max_paths:", "save_samples:", "score_error_seed:"};
   int ranges = 0;
   for (size_t i = 0; i < n; i++) {
-    if (i + 2 < n && strncmp(text + i, "to:", 3) == 0 && ++ranges > 1) return true;
-    if (!isdigit((unsigned char)text[i]) || (i > 0 && (isalnum((unsigned char)text[i - 1]) || text[i - 1] == '.')))
-      continue;
-    size_t end = i, digits = 0;
-    while (end < n && isdigit((unsigned char)text[end])) end++;
-    digits = end - i;
-    if (end < n && text[end] == '.')
-      for (end++; end < n && isdigit((unsigned char)text[end]);) end++;
-    if (end < n && (text[end] == 'e' || text[end] == 'E')) {
-      size_t at = end + 1;
-      while (at < n && (text[at] == '+' || text[at] == '0')) at++;
-      for (; at < n && isdigit((unsigned char)text[at]) && digits <= 3; at++)
-        digits += text[at] >= '3' || isdigit((unsigned char)text[at + 1 < n ? at + 1 : at]) ? 4 : 1;
-    }
-    bool is_harmless = false;
-    for (size_t k = 0; k < sizeof harmless / sizeof *harmless; k++) {
-      size_t length = strlen(harmless[k]), from = i;
-      while (from > 0 && text[from - 1] == ' ') from--;
-      is_harmless = is_harmless || (from >= length && strncmp(text + from - length, harmless[k], length) == 0);
-    }
-    if (digits > 3 && !is_harmless) return true;
-    i = end - 1;
+    if (i + 3 <= n && strncmp(text + i, "to:", 3) == 0 && ++ranges > 1) return true;
+    bool inside = i > 0 && (isalnum((unsigned char)text[i - 1]) || text[i - 1] == '.');
+    if (inside || !(isdigit((unsigned char)text[i]) || text[i] == '.')) continue;
+    char number[32] = "";
+    memcpy(number, text + i, n - i < sizeof number ? n - i : sizeof number - 1);
+    if (strtod(number, NULL) >= 1000 && !is_harmless(text, i)) return true;
   }
   return false;
 }

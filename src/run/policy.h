@@ -12,7 +12,7 @@
  *  once. */
 #include "run/tasks.h"
 
-#define DCS_POLICY_RATE 8000.0 /**< reports a second that rank 0 is asked to take; it can take ten times as many */
+#define DCS_POLICY_RATE 8000.0 /**< reports a second: 4% of rank 0's time at 5 us */
 
 /** What rank 0 knows of one rank. */
 typedef struct {

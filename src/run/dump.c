@@ -46,7 +46,7 @@ done:
 }
 
 /** One point: waves of chunks, dealt out in turn. */
-static dcs_status dump_point(dump *u, int64_t p, bool *stopped, dcs_error *err)
+static dcs_status dump_point(dump *u, int64_t p, dcs_dump_outcome *outcome, dcs_error *err)
 {
   dcs_problem *problem = NULL;
   dcs_cloud cloud = {0};
@@ -70,10 +70,12 @@ static dcs_status dump_point(dump *u, int64_t p, bool *stopped, dcs_error *err)
       dcs_fail(err, st, "particles of point %lld: %s", (long long)p,
                why.text[0] != '\0' ? why.text : dcs_status_text(st));
     DCS_TRY(dcs_agree(u->comm, st, err));
+    double drawn = dcs_clock();
     DCS_TRY(dcs_samples_write(u->file, mine, chunk, u->x, err));
+    outcome->write_seconds += dcs_clock() - drawn;
     MPI_Allreduce(MPI_IN_PLACE, &stop, 1, MPI_INT, MPI_MAX, u->comm);
-    *stopped = stop != 0;
-    if (*stopped) goto done;
+    outcome->stopped = stop != 0;
+    if (outcome->stopped) goto done;
   }
 done:
   dcs_cloud_destroy(&cloud);
@@ -100,12 +102,14 @@ dcs_status dcs_dump(MPI_Comm comm, const dcs_study *study, const char *output, i
   MPI_Bcast(&same, 1, MPI_C_BOOL, 0, comm);
   if (same) goto done;
   DCS_TRY(dcs_samples_create(comm, path, study, level, &u.file, err));
-  for (int64_t p = 0; p < study->n_points && !outcome->stopped; p++) DCS_TRY(dump_point(&u, p, &outcome->stopped, err));
+  for (int64_t p = 0; p < study->n_points && !outcome->stopped; p++) DCS_TRY(dump_point(&u, p, outcome, err));
   whole = !outcome->stopped;
 done:
   if (u.file != NULL) {
     dcs_error closing = {{0}};
+    double begun = dcs_clock();
     dcs_status closed = dcs_samples_close(&u.file, whole, &closing);
+    outcome->write_seconds += dcs_clock() - begun;
     if (st == DCS_OK && closed != DCS_OK) *err = closing;
     if (st == DCS_OK) st = closed;
   }

@@ -6,7 +6,8 @@
 
 typedef struct {
   bool wanted, written, stopped; /**< stopped: a signal came first; run again */
-  double bytes, seconds;         /**< of what was written */
+  double bytes, seconds;         /**< of what was written; seconds with drawing it */
+  double write_seconds;          /**< of them spent on the file, on this rank */
 } dcs_dump_outcome;
 
 /** The particles that `save_samples` asks for, drawn and written by all ranks to OUTPUT.samples.h5 (archive/samples.h),

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
-#include "run/clock.h"
 #include "run/policy.h"
 
 #define NAP (1e-9 * DCS_NAP_NS)

@@ -44,7 +44,7 @@ done
 expect 0 "$dcs" run study.yaml -o plain.h5 --compress 0
 h5diff r1.samples.h5 plain.samples.h5 || fail "compression changed the samples"
 h5dump -Hp plain.samples.h5 > out
-grep -q FLETCHER32 out && ! grep -q DEFLATE out || fail "level 0: $(cat out)"
+[[ $(grep -c CONTIGUOUS out) == 8 ]] || fail "level 0: $(cat out)" # samples and checksums of four points
 h5dump -Hp r1.samples.h5 > out
 grep -q 'DEFLATE { LEVEL 1 }' out || fail "level 1: $(cat out)"
 

@@ -139,23 +139,6 @@ dcs_status dcs_h5_open(dcs_h5 *h5, const char *path, dcs_error *err)
   return DCS_OK;
 }
 
-/** The new name itself is on the disk only when the directory is. */
-static dcs_status sync_parent(dcs_h5 *h5)
-{
-  char *directory = NULL;
-  dcs_status st = dcs_strdup(h5->path, &directory);
-  if (st != DCS_OK) return dcs_fail(h5->err, st, "%s: out of memory", h5->path);
-  char *slash = strrchr(directory, '/');
-  if (slash != NULL) slash[slash == directory] = 0;
-  int fd = open(slash == NULL ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL)) {
-    st = dcs_fail(h5->err, DCS_EIO, "%s: cannot sync its directory: %s", h5->path, strerror(errno));
-  }
-  if (fd >= 0) close(fd);
-  dcs_free(&directory);
-  return st;
-}
-
 dcs_status dcs_h5_save(dcs_h5 *h5)
 {
   dcs_status st = DCS_OK;
@@ -189,7 +172,8 @@ dcs_status dcs_h5_save(dcs_h5 *h5)
     DCS_TRY(dcs_fail(h5->err, DCS_EIO, "%s: cannot rename to %s: %s", temporary, h5->path, strerror(errno)));
   }
   made = false;
-  DCS_TRY(sync_parent(h5));
+  if (!dcs_sync_parent(h5->path))
+    DCS_TRY(dcs_fail(h5->err, DCS_EIO, "%s: cannot sync its directory: %s", h5->path, strerror(errno)));
 done:
   if (fd >= 0) close(fd);
   if (made) unlink(temporary);

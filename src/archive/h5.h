@@ -71,6 +71,9 @@ DCS_NODISCARD dcs_status dcs_h5_names(dcs_h5 *h5, hid_t group, int64_t *count, c
 void dcs_h5_free_text(int64_t count, char ***text);
 /** Kind and number of rows of a data set of one dimension. */
 DCS_NODISCARD dcs_status dcs_h5_look(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind *kind, int64_t *rows);
+/** Open a data set of [rows][cols] numbers that is too large to be read at once; *data is the caller's. */
+DCS_NODISCARD dcs_status dcs_h5_open_numbers(dcs_h5 *h5, hid_t where, const char *name, int64_t rows, int64_t cols,
+                                             hid_t *data);
 /** Allocate and read [rows][cols] entries (cols = 0: one dimension); DCS_ECORRUPT when the data set is not just that.
  */
 DCS_NODISCARD dcs_status dcs_h5_get(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind kind, size_t width,

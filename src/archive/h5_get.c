@@ -188,6 +188,16 @@ dcs_status dcs_h5_look(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind *k
   return DCS_OK;
 }
 
+dcs_status dcs_h5_open_numbers(dcs_h5 *h5, hid_t where, const char *name, int64_t rows, int64_t cols, hid_t *data)
+{
+  shape s = {0};
+  dcs_status st = open_data(h5, where, name, data, &s);
+  if (st != DCS_OK || (s.kind == DCS_H5_F64 && s.rank == 2 && s.dim[0] == rows && s.dim[1] == cols)) return st;
+  dcs_h5_release(*data);
+  *data = H5I_INVALID_HID;
+  return corrupt(h5, name, "the data set has a wrong shape");
+}
+
 /** Allocate and read. */
 static dcs_status get(dcs_h5 *h5, hid_t where, const char *name, dcs_h5_kind kind, size_t width, int64_t rows,
                       int64_t cols, void *out)

@@ -4,10 +4,12 @@
  *  carry.
  *
  *  Group /samples, one data set for each point, named by the sixteen digits of its hash: [particles][d], double
- *  precision, in chunks of whole rows of about 1 MiB, shuffled and compressed if asked for, each chunk with a Fletcher-32
- *  checksum that every reader checks. Attributes: `point` (canonical parameters), `units`. The root has study,
- *  study_hash, seed, particles. Written with parallel HDF5 to PATH.tmp, synced, renamed: a file with its final name is
- *  whole. Calls with a communicator are collective and agree on their status. */
+ *  precision. At level 0 it lies in one piece, which every rank writes its share of without the others; at levels 1 to 9
+ *  in chunks of whole rows of about 1 MiB, shuffled, compressed and with Fletcher-32 checksums, which HDF5 writes
+ *  collectively. Group /checksums has for each of them the CRC-32 (that of zlib) of every `rows` rows (attribute) as they
+ *  lie in the array, whatever the level. Attributes of a data set: `point` (canonical parameters), `units`; of the root:
+ *  study, study_hash, seed, particles. Written with parallel HDF5 to PATH.tmp, synced by all ranks, renamed: a file with
+ *  its final name is whole. Calls with a communicator are collective and agree on their status. */
 #include <mpi.h>
 
 #include "archive/result.h"
@@ -22,10 +24,12 @@ DCS_NODISCARD dcs_status dcs_samples_create(MPI_Comm comm, const char *path, con
                                             dcs_samples **out, dcs_error *err);
 /** Make the data set of point p of the study, d wide, and leave it open for writing in place of the one before. */
 DCS_NODISCARD dcs_status dcs_samples_begin(dcs_samples *samples, int64_t p, int d, dcs_error *err);
-/** Write chunks chunk[0], chunk[1], ... (ascending; n_chunks may be 0) of the open data set from `x`, where they lie one
- *  after the other. No two ranks write the same chunk. */
-DCS_NODISCARD dcs_status dcs_samples_write(dcs_samples *samples, int n_chunks, const int64_t *chunk, const double *x,
+/** Write chunks first, first + 1, ... (n_chunks may be 0) of the open data set from `x`, where they lie one after the
+ *  other. No two ranks write the same chunk. */
+DCS_NODISCARD dcs_status dcs_samples_write(dcs_samples *samples, int64_t first, int64_t n_chunks, const double *x,
                                            dcs_error *err);
+/** All chunks of the open data set are written: put its checksums beside it. */
+DCS_NODISCARD dcs_status dcs_samples_end(dcs_samples *samples, dcs_error *err);
 /** Close, sync, rename. `keep` = false: remove PATH.tmp instead. *samples is NULL afterwards, also on failure. */
 DCS_NODISCARD dcs_status dcs_samples_close(dcs_samples **samples, bool keep, dcs_error *err);
 

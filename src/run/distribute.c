@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "base/agree.h"
+#include "base/clock.h"
 #include "base/memory.h"
-#include "run/agree.h"
-#include "run/clock.h"
 #include "run/local.h"
 #include "run/policy.h"
 #include "run/signals.h"

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "archive/samples.h"
+#include "base/agree.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "metric/cloud.h"
-#include "run/agree.h"
-#include "run/clock.h"
 #include "run/signals.h"
 
-enum { WAVE_CHUNKS = 64 /**< that a rank holds at a time, about 1 MiB each */ };
+enum { WAVE_BYTES = 64 << 20 /**< of particles that a rank holds at a time, unless one row has more */ };
 
 typedef struct {
   MPI_Comm comm;
@@ -29,54 +29,54 @@ dcs_status dcs_dump_path(const char *output, char **path)
   return st;
 }
 
-/** This rank's chunks of the wave, in x one after the other. */
-static dcs_status draw(dump *u, const dcs_problem *problem, dcs_cloud *cloud, int n_chunks, const int64_t *chunk,
-                       dcs_error *err)
+/** Chunks [first, first + n) of a point, in x. */
+static dcs_status draw(dump *u, const dcs_problem *problem, dcs_cloud *cloud, int64_t first, int64_t n, dcs_error *err)
 {
   dcs_status st = DCS_OK;
   int64_t particles = u->study->save_samples, rows = dcs_samples_chunk(cloud->d, particles);
   double *to = u->x;
-  for (int k = 0; k < n_chunks; k++) {
-    int64_t first = chunk[k] * rows, count = first + rows <= particles ? rows : particles - first;
-    DCS_TRY(dcs_cloud_output(problem, first, (int)count, cloud, to, err));
+  for (int64_t i = first * rows; i < (first + n) * rows && i < particles; i += rows) {
+    int64_t count = i + rows <= particles ? rows : particles - i;
+    DCS_TRY(dcs_cloud_output(problem, i, (int)count, cloud, to, err));
     to += count * cloud->d;
   }
 done:
   return st;
 }
 
-/** One point: waves of chunks, dealt out in turn. */
+/** One point: waves of chunks, of which every rank has an equal share in one piece. */
 static dcs_status dump_point(dump *u, int64_t p, dcs_dump_outcome *outcome, dcs_error *err)
 {
   dcs_problem *problem = NULL;
   dcs_cloud cloud = {0};
   dcs_error why = {{0}};
-  int64_t chunk[WAVE_CHUNKS];
   dcs_status st = dcs_study_problem(u->study, p, &problem, err);
   if (st == DCS_OK) st = dcs_cloud_create(problem, 0, &cloud);
   int d = st == DCS_OK ? cloud.d : 1;
   int64_t particles = u->study->save_samples, rows = dcs_samples_chunk(d, particles);
-  int64_t n_chunks = (particles + rows - 1) / rows, bytes = rows * d * 8, most = ((int64_t)WAVE_CHUNKS << 20) / bytes;
-  most = most < 1 ? 1 : most > WAVE_CHUNKS ? WAVE_CHUNKS : most;
+  int64_t n_chunks = (particles + rows - 1) / rows, most = WAVE_BYTES / (rows * d * 8);
+  most = most < 1 ? 1 : most < n_chunks ? most : n_chunks;
   if (st == DCS_OK) st = dcs_reserve(&u->x, &u->numbers, (size_t)(most * rows * d), sizeof *u->x);
   if (st != DCS_OK && err->text[0] == '\0') dcs_fail(err, st, "particles: %s", dcs_status_text(st));
   DCS_TRY(dcs_agree(u->comm, st, err));
   DCS_TRY(dcs_samples_begin(u->file, p, d, err));
   for (int64_t wave = 0; wave < n_chunks; wave += most * u->size) {
-    int mine = 0, stop = dcs_signals_pending();
-    for (int64_t c = wave + u->rank; c < n_chunks && c < wave + most * u->size; c += u->size) chunk[mine++] = c;
-    st = draw(u, problem, &cloud, mine, chunk, &why);
+    int64_t n = n_chunks - wave < most * u->size ? n_chunks - wave : most * u->size;
+    int64_t first = wave + n * u->rank / u->size, mine = wave + n * (u->rank + 1) / u->size - first;
+    int stop = dcs_signals_pending();
+    st = draw(u, problem, &cloud, first, mine, &why);
     if (st != DCS_OK)
       dcs_fail(err, st, "particles of point %lld: %s", (long long)p,
                why.text[0] != '\0' ? why.text : dcs_status_text(st));
     DCS_TRY(dcs_agree(u->comm, st, err));
     double drawn = dcs_clock();
-    DCS_TRY(dcs_samples_write(u->file, mine, chunk, u->x, err));
+    DCS_TRY(dcs_samples_write(u->file, first, mine, u->x, err));
     outcome->write_seconds += dcs_clock() - drawn;
     MPI_Allreduce(MPI_IN_PLACE, &stop, 1, MPI_INT, MPI_MAX, u->comm);
     outcome->stopped = stop != 0;
     if (outcome->stopped) goto done;
   }
+  DCS_TRY(dcs_samples_end(u->file, err));
 done:
   dcs_cloud_destroy(&cloud);
   if (problem != NULL) dcs_problem_destroy(problem);

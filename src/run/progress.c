@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "run/clock.h"
+#include "base/clock.h"
 
 dcs_progress dcs_progress_start(const dcs_tasks *tasks, int ranks, bool quiet)
 {

@@ -7,9 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/agree.h"
 #include "base/build.h"
 #include "base/memory.h"
-#include "run/agree.h"
 
 typedef struct {
   char *text;

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/agree.h"
+#include "base/clock.h"
 #include "base/memory.h"
-#include "run/agree.h"
-#include "run/clock.h"
 #include "run/distribute.h"
 #include "run/finish.h"
 #include "run/past.h"

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "run/clock.h"
+#include "base/clock.h"
 
 dcs_status dcs_worker_create(const dcs_study *study, const char *directory, int rank, dcs_worker *worker,
                              dcs_error *err)

@@ -1,5 +1,5 @@
-#ifndef DCS_RUN_CLOCK_H
-#define DCS_RUN_CLOCK_H
+#ifndef DCS_BASE_CLOCK_H
+#define DCS_BASE_CLOCK_H
 /** Elapsed time and short sleeps: polling loops nap instead of spinning, because ranks share cores on small machines.
  */
 #include <time.h>

@@ -1,5 +1,5 @@
-#ifndef DCS_RUN_AGREE_H
-#define DCS_RUN_AGREE_H
+#ifndef DCS_BASE_AGREE_H
+#define DCS_BASE_AGREE_H
 /** One outcome on all ranks. */
 #include <mpi.h>
 

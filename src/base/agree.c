@@ -1,6 +1,6 @@
-#include "run/agree.h"
+#include "base/agree.h"
 
-#include "run/clock.h"
+#include "base/clock.h"
 
 dcs_status dcs_agree(MPI_Comm comm, dcs_status st, dcs_error *err)
 {

@@ -115,7 +115,7 @@ static int tell(const dcs_run_options *run, const dcs_run_outcome *outcome)
     fprintf(stderr, "dcs: %lld points in %.1f s, %.3g paths/s; written to %s\n", (long long)outcome->n_points,
             outcome->seconds, outcome->paths / outcome->seconds, run->output);
   if (!run->quiet && outcome->dump.written)
-    fprintf(stderr, "dcs: samples: %.4g MB in %.1f s, %.1f s of them for the file\n", outcome->dump.bytes / 1e6,
+    fprintf(stderr, "dcs: samples: %.4g MB in %.2f s, %.2f s of them for the file\n", outcome->dump.bytes / 1e6,
             outcome->dump.seconds, outcome->dump.write_seconds);
   return n_bad > 0 ? DCS_EXIT_INCOMPLETE : DCS_EXIT_OK;
 }

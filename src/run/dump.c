@@ -10,7 +10,7 @@
 #include "metric/cloud.h"
 #include "run/signals.h"
 
-enum { WAVE_BYTES = 64 << 20 /**< of particles that a rank holds at a time, unless one row has more */ };
+enum { WAVE_BYTES = 8 << 20 /**< of particles that a rank holds at a time, unless one row has more */ };
 
 typedef struct {
   MPI_Comm comm;

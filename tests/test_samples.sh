@@ -48,6 +48,37 @@ h5dump -Hp plain.samples.h5 > out
 h5dump -Hp r1.samples.h5 > out
 grep -q 'DEFLATE { LEVEL 1 }' out || fail "level 1: $(cat out)"
 
+# shards, merged; one without its samples; one damaged
+for i in 1 2 3; do expect 0 "$dcs" run study.yaml -o "part$i.h5" --shard "$i/3" --compress $((i - 1)); done
+expect 0 "$dcs" merge joined.h5 part1.h5 part2.h5 part3.h5
+h5diff r1.samples.h5 joined.samples.h5 > diff || fail "merged: other samples: $(cat diff)"
+expect 0 "$dcs" verify joined.h5
+grep -q '4 points of 7000 particles' out || fail "merged: $(cat out)"
+mv part2.samples.h5 kept.h5
+expect 4 "$dcs" merge gap.h5 part1.h5 part2.h5 part3.h5
+grep -q 'warning: [12] points have no samples beside the inputs' err || fail "a gap: $(cat err)"
+[[ -e gap.h5 && ! -e gap.samples.h5 ]] || fail "a gap: $(ls)"
+mv kept.h5 part2.samples.h5
+printf '\x7f' | dd of=part1.samples.h5 bs=1 seek=$(($(stat -c %s part1.samples.h5) / 2)) conv=notrunc 2> err
+expect 1 "$dcs" merge gap.h5 part1.h5 part2.h5 part3.h5
+grep -q 'part1.samples.h5: [0-9a-f]*: damaged' err || fail "a damaged part: $(cat err)"
+[[ ! -e gap.samples.h5 && ! -e gap.samples.h5.tmp ]] || fail "a damaged part: $(ls)"
+
+# the checksums are what the README says, for a reader without dcs
+python=${PYTHON:-/usr/bin/python3}
+if "$python" -c 'import h5py' 2> /dev/null; then
+  "$python" - r1.samples.h5 plain.samples.h5 << 'EOF'
+import sys, zlib, h5py
+for path in sys.argv[1:]:
+    with h5py.File(path) as f:
+        assert len(f["samples"]) == 4
+        for name, x in f["samples"].items():
+            c = f["checksums"][name]
+            rows = int(c.attrs["rows"])
+            assert [zlib.crc32(x[i : i + rows].tobytes()) for i in range(0, len(x), rows)] == list(c), name
+EOF
+fi
+
 # rows wider than a chunk's megabyte, fewer particles than lanes of a chunk
 expect 0 "$mpirun" -n 2 "$dcs" run wide.yaml -o wide.h5
 expect 0 "$dcs" verify wide.h5

@@ -1,42 +1,21 @@
 #define _GNU_SOURCE /* sync_file_range */
-#include "archive/samples.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
-#include "archive/h5.h"
+#include "archive/samples_file.h"
 #include "base/agree.h"
 #include "base/write.h"
 #include "numerics/lanes.h"
 
 enum {
-  NAME_MAX_BYTES = 17,
   CHUNK_NUMBERS = 1 << 17, /**< 1 MiB */
   ALIGNMENT = 1 << 20,     /**< bytes: of data sets of at least that size, for the stripes of a parallel file system */
   FORMAT = 2
-};
-
-struct dcs_samples {
-  MPI_Comm comm;
-  int rank;
-  const dcs_study *study; /**< borrowed */
-  char *path, *temporary;
-  dcs_h5 h5;
-  hid_t group, checksums, set, transfer;
-  int fd; /**< of the file, for this rank's share of the way to the disk */
-  int level, d;
-  int64_t rows, n_chunks; /**< of `set` */
-  char name[NAME_MAX_BYTES];
-  uint64_t *crc; /**< [n_chunks] of those that this rank has written, else 0 */
-  size_t n_crc;
 };
 
 int64_t dcs_samples_chunk(int d, int64_t particles)
@@ -46,31 +25,30 @@ int64_t dcs_samples_chunk(int d, int64_t particles)
   return rows < particles ? rows : particles;
 }
 
-static int64_t chunks_of(int64_t rows, int64_t particles) { return (particles + rows - 1) / rows; }
+int64_t dcs_samples_chunks(int64_t rows, int64_t particles) { return (particles + rows - 1) / rows; }
 
-/** CRC-32 (ISO 3309, as of zlib) of numbers as they are in the file: least significant byte first, like the machines that
- *  dcs is built for. */
-static uint64_t crc_of(const double *x, size_t n) { return crc32_z(0, (const Bytef *)x, n * sizeof *x); }
+uint64_t dcs_samples_crc(const double *x, size_t n) { return crc32_z(0, (const Bytef *)x, n * sizeof *x); }
 
-static void point_name(uint64_t hash, char name[NAME_MAX_BYTES])
+void dcs_samples_name(uint64_t hash, char name[DCS_SAMPLES_NAME])
 {
-  snprintf(name, NAME_MAX_BYTES, "%016" PRIx64, hash);
+  snprintf(name, DCS_SAMPLES_NAME, "%016" PRIx64, hash);
 }
 
-/** The file with its attributes and the groups, on all ranks. */
-static dcs_status open_file(dcs_samples *s)
+dcs_status dcs_samples_open(dcs_samples *s)
 {
+  bool alone = s->comm == MPI_COMM_NULL;
   dcs_status st = DCS_OK;
   hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE), groups = H5Pcreate(H5P_GROUP_CREATE);
   unsigned order = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED;
   s->transfer = H5Pcreate(H5P_DATASET_XFER);
   /* Filtered chunks have to be written together. Whole blocks of a data set without filters need no partner: together
    * they would be copied to one rank of each node first. */
-  if (H5Pset_fapl_mpio(access, s->comm, MPI_INFO_NULL) < 0 || H5Pset_coll_metadata_write(access, true) < 0 ||
+  H5FD_mpio_xfer_t together = s->level > 0 ? H5FD_MPIO_COLLECTIVE : H5FD_MPIO_INDEPENDENT;
+  if ((!alone && (H5Pset_fapl_mpio(access, s->comm, MPI_INFO_NULL) < 0 ||
+                  H5Pset_coll_metadata_write(access, true) < 0 || H5Pset_dxpl_mpio(s->transfer, together) < 0)) ||
       H5Pset_alignment(access, ALIGNMENT, ALIGNMENT) < 0 ||
       H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0 || H5Pset_obj_track_times(create, false) < 0 ||
-      H5Pset_obj_track_times(groups, false) < 0 || H5Pset_link_creation_order(groups, order) < 0 ||
-      H5Pset_dxpl_mpio(s->transfer, s->level > 0 ? H5FD_MPIO_COLLECTIVE : H5FD_MPIO_INDEPENDENT) < 0)
+      H5Pset_obj_track_times(groups, false) < 0 || H5Pset_link_creation_order(groups, order) < 0)
     DCS_TRY(dcs_h5_fail(&s->h5, DCS_EIO, NULL, "cannot prepare the file"));
   s->h5.file = H5Fcreate(s->temporary, H5F_ACC_TRUNC, create, access);
   if (s->h5.file < 0) DCS_TRY(dcs_h5_fail(&s->h5, DCS_EIO, NULL, "cannot make the file"));
@@ -91,14 +69,18 @@ done:
   return st;
 }
 
-dcs_status dcs_samples_create(MPI_Comm comm, const char *path, const dcs_study *study, int level, dcs_samples **out,
-                              dcs_error *err)
+/** One status on all ranks. */
+static dcs_status agree(const dcs_samples *s, dcs_status st, dcs_error *err)
+{
+  return s->comm == MPI_COMM_NULL ? st : dcs_agree(s->comm, st, err);
+}
+
+dcs_status dcs_samples_make(const char *path, const dcs_study *study, int level, dcs_samples **out, dcs_error *err)
 {
   size_t n = strlen(path) + sizeof ".tmp";
-  dcs_samples *s = NULL;
   dcs_status st = dcs_alloc(1, sizeof **out, out);
   if (st == DCS_OK) {
-    s = *out;
+    dcs_samples *s = *out;
     *s = (dcs_samples){.comm = MPI_COMM_NULL,
                        .study = study,
                        .group = H5I_INVALID_HID,
@@ -110,16 +92,22 @@ dcs_status dcs_samples_create(MPI_Comm comm, const char *path, const dcs_study *
                        .h5 = {.file = H5I_INVALID_HID, .err = err}};
     st = dcs_strdup(path, &s->path);
     if (st == DCS_OK) st = dcs_alloc(n, 1, &s->temporary);
+    if (st == DCS_OK) snprintf(s->temporary, n, "%s.tmp", path);
+    s->h5.path = s->temporary;
+    H5Eget_auto2(H5E_DEFAULT, &s->h5.print, &s->h5.print_data);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   }
-  if (st != DCS_OK) dcs_fail(err, st, "%s: %s", path, dcs_status_text(st));
+  return st == DCS_OK ? st : dcs_fail(err, st, "%s: %s", path, dcs_status_text(st));
+}
+
+dcs_status dcs_samples_create(MPI_Comm comm, const char *path, const dcs_study *study, int level, dcs_samples **out,
+                              dcs_error *err)
+{
+  dcs_status st = dcs_samples_make(path, study, level, out, err);
   DCS_TRY(dcs_agree(comm, st, err));
-  snprintf(s->temporary, n, "%s.tmp", path);
-  s->h5.path = s->temporary;
-  H5Eget_auto2(H5E_DEFAULT, &s->h5.print, &s->h5.print_data);
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  MPI_Comm_dup(comm, &s->comm);
-  MPI_Comm_rank(comm, &s->rank);
-  DCS_TRY(dcs_agree(comm, open_file(s), err));
+  MPI_Comm_dup(comm, &(*out)->comm);
+  MPI_Comm_rank(comm, &(*out)->rank);
+  DCS_TRY(dcs_agree(comm, dcs_samples_open(*out), err));
 done:
   if (st != DCS_OK && *out != NULL) {
     dcs_error ignored;
@@ -158,8 +146,8 @@ dcs_status dcs_samples_begin(dcs_samples *s, int64_t p, int d, dcs_error *err)
   s->h5.err = err;
   s->d = d;
   s->rows = dcs_samples_chunk(d, s->study->save_samples);
-  s->n_chunks = chunks_of(s->rows, s->study->save_samples);
-  point_name(s->study->point[p].hash, s->name);
+  s->n_chunks = dcs_samples_chunks(s->rows, s->study->save_samples);
+  dcs_samples_name(s->study->point[p].hash, s->name);
   return dcs_agree(s->comm, make_set(s, p, d), err);
 }
 
@@ -186,7 +174,7 @@ static dcs_status write_chunks(dcs_samples *s, int64_t first, int64_t n, const d
     good = good && H5Sselect_none(space) >= 0 && H5Sselect_none(memory) >= 0;
   for (int64_t k = 0; k < n; k++) {
     int64_t row = k * s->rows, rows = from + row + s->rows <= to ? s->rows : to - from - row;
-    s->crc[first + k] = crc_of(x + row * s->d, (size_t)(rows * s->d));
+    s->crc[first + k] = dcs_samples_crc(x + row * s->d, (size_t)(rows * s->d));
   }
   /* everybody has to come here, or the others would wait for ever */
   herr_t written = H5Dwrite(s->set, H5T_NATIVE_DOUBLE, memory, space, s->transfer, x);
@@ -256,126 +244,17 @@ dcs_status dcs_samples_close(dcs_samples **address, bool keep, dcs_error *err)
   dcs_h5_release(s->transfer);
   if (s->h5.file >= 0 && H5Fclose(s->h5.file) < 0) st = dcs_h5_fail(&s->h5, DCS_EIO, NULL, "cannot be closed");
   s->h5.file = H5I_INVALID_HID;
-  if (s->comm != MPI_COMM_NULL) {
-    dcs_h5_close(&s->h5);
-    if (st == DCS_OK && keep) st = sync_file(s, err); /* every node has written pages that the others do not have */
-    st = dcs_agree(s->comm, st, err);
-    if (s->rank == 0 && keep && st == DCS_OK) st = settle(s, err);
-    if (s->rank == 0 && (!keep || st != DCS_OK)) unlink(s->temporary);
-    st = dcs_agree(s->comm, st, err);
-    MPI_Comm_free(&s->comm);
-  }
+  dcs_h5_close(&s->h5);
+  if (st == DCS_OK && keep) st = sync_file(s, err); /* every node has written pages that the others do not have */
+  st = agree(s, st, err);
+  if (s->rank == 0 && keep && st == DCS_OK) st = settle(s, err);
+  if (s->rank == 0 && (!keep || st != DCS_OK)) unlink(s->temporary);
+  st = agree(s, st, err);
+  if (s->comm != MPI_COMM_NULL) MPI_Comm_free(&s->comm);
   if (s->fd >= 0) close(s->fd);
   dcs_free(&s->crc);
   dcs_free(&s->temporary);
   dcs_free(&s->path);
   dcs_free(address);
-  return st;
-}
-
-static dcs_status get_u64(dcs_h5 *h5, const char *key, uint64_t *value)
-{
-  hid_t attribute = H5Aopen(h5->file, key, H5P_DEFAULT);
-  bool good = attribute >= 0 && H5Aread(attribute, H5T_NATIVE_UINT64, value) >= 0;
-  dcs_h5_release(attribute);
-  return good ? DCS_OK : dcs_h5_fail(h5, DCS_ECORRUPT, key, "not a file of samples of dcs");
-}
-
-dcs_status dcs_samples_look(const char *path, const dcs_study *study, bool *same, dcs_error *err)
-{
-  dcs_status st = DCS_OK;
-  struct stat info;
-  dcs_h5 h5 = {.file = H5I_INVALID_HID};
-  uint64_t hash = 0, particles = 0;
-  *same = false;
-  if (stat(path, &info) != 0) return DCS_OK;
-  DCS_TRY(dcs_h5_open(&h5, path, err));
-  DCS_TRY(get_u64(&h5, "study_hash", &hash));
-  DCS_TRY(get_u64(&h5, "particles", &particles));
-  if (hash != study->hash)
-    DCS_TRY(dcs_fail(err, DCS_EMISMATCH, "%s: holds particles of another study or seed; move it away", path));
-  if (particles > (uint64_t)study->save_samples)
-    DCS_TRY(dcs_fail(err, DCS_EMISMATCH, "%s: holds %" PRIu64 " particles of each point, more than %lld; move it away",
-                     path, particles, (long long)study->save_samples));
-  *same = particles == (uint64_t)study->save_samples;
-  for (int64_t p = 0; *same && p < study->n_points; p++) {
-    char name[sizeof "/samples/" + NAME_MAX_BYTES] = "/samples/";
-    point_name(study->point[p].hash, name + sizeof "/samples/" - 1);
-    *same = H5Lexists(h5.file, name, H5P_DEFAULT) > 0;
-  }
-done:
-  dcs_h5_close(&h5);
-  return st;
-}
-
-typedef struct {
-  dcs_h5 h5;
-  hid_t group, checksums;
-  int64_t particles;
-  double *x; /**< rows of one checksum */
-  size_t n_x;
-} reader;
-
-/** All rows of one data set, as many at a time as have one checksum. */
-static dcs_status read_back(reader *r, const char *name, int d)
-{
-  dcs_status st = DCS_OK;
-  dcs_h5 *h5 = &r->h5;
-  int64_t rows = dcs_samples_chunk(d, r->particles);
-  uint64_t *crc = NULL;
-  hid_t set = H5I_INVALID_HID, space = H5I_INVALID_HID, memory = H5I_INVALID_HID;
-  DCS_TRY(dcs_h5_open_numbers(h5, r->group, name, r->particles, d, &set));
-  space = H5Dget_space(set);
-  DCS_TRY(dcs_h5_get(h5, r->checksums, name, DCS_H5_U64, 0, chunks_of(rows, r->particles), 0, &crc));
-  st = dcs_reserve(&r->x, &r->n_x, (size_t)rows * (size_t)d, sizeof *r->x);
-  if (st != DCS_OK) DCS_TRY(dcs_h5_fail(h5, st, name, "no memory to read it"));
-  for (int64_t first = 0; first < r->particles; first += rows) {
-    int64_t left = r->particles - first;
-    hsize_t from[2] = {(hsize_t)first, 0}, count[2] = {(hsize_t)(left < rows ? left : rows), (hsize_t)d};
-    size_t n = (size_t)count[0] * (size_t)d;
-    dcs_h5_release(memory);
-    memory = H5Screate_simple(2, count, NULL);
-    if (H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, count, NULL) < 0 ||
-        H5Dread(set, H5T_NATIVE_DOUBLE, memory, space, H5P_DEFAULT, r->x) < 0 || crc_of(r->x, n) != crc[first / rows])
-      DCS_TRY(dcs_h5_fail(h5, DCS_ECORRUPT, name, "damaged"));
-    bool finite = true;
-    for (size_t i = 0; i < n; i++) finite &= isfinite(r->x[i]) != 0;
-    if (!finite) DCS_TRY(dcs_h5_fail(h5, DCS_ECORRUPT, name, "holds a number that is not finite"));
-  }
-done:
-  dcs_h5_release(memory);
-  dcs_h5_release(space);
-  dcs_h5_release(set);
-  dcs_free(&crc);
-  return st;
-}
-
-dcs_status dcs_samples_verify(const char *path, const dcs_result *result, int64_t *particles, dcs_error *err)
-{
-  dcs_status st = DCS_OK;
-  reader r = {.h5 = {.file = H5I_INVALID_HID}, .group = H5I_INVALID_HID, .checksums = H5I_INVALID_HID};
-  uint64_t hash = 0, n = 0;
-  int d = dcs_result_column_find(result, "d");
-  DCS_TRY(dcs_h5_open(&r.h5, path, err));
-  DCS_TRY(get_u64(&r.h5, "study_hash", &hash));
-  DCS_TRY(get_u64(&r.h5, "particles", &n));
-  if (hash != result->study_hash || d < 0 || result->column[d].is_text || n == 0 || n > INT64_MAX / 2)
-    DCS_TRY(dcs_fail(err, DCS_EMISMATCH, "%s: of another study than the result beside it", path));
-  *particles = r.particles = (int64_t)n;
-  DCS_TRY(dcs_h5_group_open(&r.h5, "samples", &r.group));
-  DCS_TRY(dcs_h5_group_open(&r.h5, "checksums", &r.checksums));
-  for (int64_t p = 0; p < result->n_points; p++) {
-    char name[NAME_MAX_BYTES];
-    point_name(result->hash[p], name);
-    double dimension = result->column[d].number[p];
-    if (!(dimension >= 1 && dimension <= INT_MAX))
-      DCS_TRY(dcs_fail(err, DCS_ECORRUPT, "%s: the result beside it has a point of dimension %g", path, dimension));
-    DCS_TRY(read_back(&r, name, (int)dimension));
-  }
-done:
-  dcs_h5_release(r.group);
-  dcs_h5_release(r.checksums);
-  dcs_h5_close(&r.h5);
-  dcs_free(&r.x);
   return st;
 }

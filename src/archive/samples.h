@@ -37,6 +37,13 @@ DCS_NODISCARD dcs_status dcs_samples_close(dcs_samples **samples, bool keep, dcs
  *  particles. DCS_EMISMATCH: it is of another study or holds more particles, which would be lost. Not collective. */
 DCS_NODISCARD dcs_status dcs_samples_look(const char *path, const dcs_study *study, bool *same, dcs_error *err);
 
+/** The samples of a whole study at `path`, from the files of its shards, of which each is read back first, in a child
+ *  (archive/guard.h). Data sets are copied as they are stored. *n_missing: points that no file has; when there are any,
+ *  nothing is written. DCS_EMISMATCH: a file of another study or with another number of particles. Not collective.
+ *  @param input  [n_inputs] paths; those without a file are passed over */
+DCS_NODISCARD dcs_status dcs_samples_join(const char *path, const dcs_study *study, int n_inputs, char *const *input,
+                                          int64_t *n_missing, dcs_error *err);
+
 /** Read everything back: one data set for each point of the result, of its dimension, all numbers finite, all checksums
  *  right. Returns the number of particles of a point. DCS_ECORRUPT names the data set. Not collective. */
 DCS_NODISCARD dcs_status dcs_samples_verify(const char *path, const dcs_result *result, int64_t *particles,

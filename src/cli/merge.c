@@ -67,6 +67,13 @@ static int tell(const dcs_merge_options *merge, const dcs_run_outcome *outcome)
   else
     fprintf(stderr, "dcs: %lld points of %d files; written to %s\n", (long long)outcome->n_points, merge->n_inputs,
             merge->output);
+  if (outcome->dump.n_missing > 0) {
+    fprintf(stderr,
+            "dcs: warning: %lld points have no samples beside the inputs, so none are written; `dcs run STUDY -o %s` "
+            "draws them\n",
+            (long long)outcome->dump.n_missing, merge->output);
+    return DCS_EXIT_INCOMPLETE;
+  }
   if (outcome->n_refused + outcome->n_failed == 0) return DCS_EXIT_OK;
   fprintf(stderr, "dcs: warning: %lld of %lld points refused, %lld failed; the first: %s\n",
           (long long)outcome->n_refused, (long long)outcome->n_points, (long long)outcome->n_failed,
@@ -80,14 +87,15 @@ int dcs_cli_merge(int argc, char **argv)
       .options = options,
       .parser = parse,
       .args_doc = "OUT.h5 A.h5 B.h5...",
-      .doc = "Put the results of the shards of a study together.\n\n"
-             "The data of OUT.h5 are those of one run over all points, byte for byte. Computes nothing: where work is "
-             "left nothing is written, and the exit code is 4.\v"
-             "Examples:\n"
-             "  for i in 1 2 3; do dcs run STUDY.yaml -o part-$i.h5 --shard $i/3; done\n"
-             "  dcs merge R.h5 part-*.h5\n\n"
-             "Exit codes: 0 merged; 1 error; 2 usage or bad study file; 4 some points are missing, were refused or "
-             "failed."};
+      .doc =
+          "Put the results of the shards of a study together.\n\n"
+          "The data of OUT.h5 are those of one run over all points, byte for byte. Saved samples beside the inputs go "
+          "to OUT.samples.h5. Computes nothing: where work is left nothing is written, and the exit code is 4.\v"
+          "Examples:\n"
+          "  for i in 1 2 3; do dcs run STUDY.yaml -o part-$i.h5 --shard $i/3; done\n"
+          "  dcs merge R.h5 part-*.h5\n\n"
+          "Exit codes: 0 merged; 1 error; 2 usage or bad study file; 4 some points are missing, were refused or "
+          "failed."};
   arguments a = {.merge = {.argc = argc, .argv = argv}};
   dcs_run_outcome outcome;
   dcs_error err = {{0}};

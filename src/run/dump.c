@@ -115,11 +115,31 @@ done:
   }
   outcome->written = st == DCS_OK && whole;
   outcome->seconds = dcs_clock() - start;
-  int column = 0;
-  while (column < study->n_columns && strcmp(study->column[column].name, "d") != 0) column++;
+  const dcs_column *d = dcs_study_column(study, "d");
   for (int64_t p = 0; outcome->written && p < study->n_points; p++)
-    outcome->bytes += 8.0 * (double)study->save_samples * study->column[column].number[p];
+    outcome->bytes += 8.0 * (double)study->save_samples * d->number[p];
   dcs_free(&u.x);
+  dcs_free(&path);
+  return st;
+}
+
+dcs_status dcs_dump_join(const dcs_study *study, const char *output, int n_inputs, const char *const *input,
+                         dcs_dump_outcome *outcome, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  char *path = NULL, **from = NULL;
+  bool same = false;
+  *outcome = (dcs_dump_outcome){.wanted = study->save_samples > 0};
+  if (!outcome->wanted) return DCS_OK;
+  DCS_TRY(dcs_alloc((size_t)n_inputs, sizeof *from, &from));
+  for (int i = 0; i < n_inputs; i++) DCS_TRY(dcs_dump_path(input[i], &from[i]));
+  DCS_TRY(dcs_dump_path(output, &path));
+  DCS_TRY(dcs_samples_look(path, study, &same, err));
+  if (!same) DCS_TRY(dcs_samples_join(path, study, n_inputs, from, &outcome->n_missing, err));
+  outcome->written = !same && outcome->n_missing == 0;
+done:
+  for (int i = 0; from != NULL && i < n_inputs; i++) dcs_free(&from[i]);
+  dcs_free(&from);
   dcs_free(&path);
   return st;
 }

@@ -93,6 +93,7 @@ dcs_status dcs_merge(const dcs_merge_options *options, dcs_run_outcome *outcome,
   if (outcome->checkpoint && !options->partial) goto done;
   DCS_TRY(dcs_provenance_here(study, options->argc, options->argv, start, &provenance, err));
   DCS_TRY(dcs_finish(tasks, &past, options->output, &provenance, outcome, err));
+  DCS_TRY(dcs_dump_join(study, options->output, options->n_inputs, options->input, &outcome->dump, err));
 done:
   if (st != DCS_OK && err->text[0] == '\0') dcs_fail(err, st, "%s: %s", options->output, dcs_status_text(st));
   dcs_free(&provenance);

@@ -48,6 +48,9 @@ metrics: [kl]
 stop: {rel_error: 0.025, max_paths: 1.0e6}
 YAML
 
+# takes hours on any machine: for what is not to end by itself
+endless=(--set stop.rel_error=0.0001 --set stop.max_paths=1.0e12)
+
 # --- jobs ---
 
 # submit ARGUMENTS of submit.sh..: its stdout in `job.list`, its stderr in `submit.log`; the first job's number in $job
@@ -114,11 +117,10 @@ usr1() {
 }
 
 # The USR1 that Slurm sends by itself, up to 60 s before its time: here within the first 30 s of each slot of a minute. The
-# study would take hours on any machine, so it is in the midst of it; it runs beside the other cases, on the node that does
-# not fail, and is cancelled once it has gone on from its checkpoint.
+# study is endless, so it is in the midst of it. It runs beside the other cases, on the node that does not fail, and is
+# cancelled once it has gone on from its checkpoint.
 time_limit_start() {
-  submit study.yaml -o limit.h5 --nodes 1 --ntasks-per-node 1 --time 1 --set stop.rel_error=0.0001 --set stop.max_paths=1.0e12 \
-    -- --signal=B:USR1@30 --nodelist=n1
+  submit study.yaml -o limit.h5 --nodes 1 --ntasks-per-node 1 --time 1 "${endless[@]}" -- --signal=B:USR1@30 --nodelist=n1
   limited=$job
 }
 
@@ -132,7 +134,7 @@ time_limit() {
 
 # A rank is killed, as when memory runs out: the job has failed, with the code of the rank, and is not started again.
 killed() {
-  submit study.yaml -o killed.h5 --nodes 1 --ntasks-per-node 2 --launcher srun
+  submit study.yaml -o killed.h5 --nodes 1 --ntasks-per-node 2 --launcher srun "${endless[@]}"
   wait_for "blocks" computes killed.h5
   for process in $(cluster processes "$job"); do
     if [[ $(< "/proc/$process/comm") == dcs ]]; then break; fi
@@ -147,7 +149,7 @@ killed() {
 cancel() {
   local launcher
   for launcher in srun mpirun; do
-    submit study.yaml -o "cancel-$launcher.h5" --nodes 2 --ntasks-per-node 2 --launcher "$launcher"
+    submit study.yaml -o "cancel-$launcher.h5" --nodes 2 --ntasks-per-node 2 --launcher "$launcher" "${endless[@]}"
     wait_for "blocks of $launcher" computes "cancel-$launcher.h5"
     [[ $(cluster processes "$job" | wc -l) -ge 5 ]] || fail "the processes of a job that runs are not seen"
     scancel "$job"

@@ -43,4 +43,5 @@ done
 dcs=${DCS:-$(command -v dcs || find "$here"/../build* -maxdepth 3 -type f -name dcs -perm -u+x 2>/dev/null | head -n 1)}
 [ -n "$dcs" ] || { echo "figures.sh: no dcs program: build it, or set DCS" >&2; exit 1; }
 
+"$dcs" show "$result" > /dev/null || exit 1 # what no HDF5 survives is named, and not given to Python's
 PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} exec "${PYTHON:-/usr/bin/python3}" -B -m plot "$result" --dcs "$dcs" "${options[@]}"

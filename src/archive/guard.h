@@ -1,16 +1,25 @@
 #ifndef DCS_ARCHIVE_GUARD_H
 #define DCS_ARCHIVE_GUARD_H
-/** Reading HDF5 files of others. HDF5 1.10 crashes on some files whose checksums are right and whose structure is not,
- *  so such a file is read in a child process first; only what the child survives is read here. Costs a few milliseconds
- *  beside reading twice. It protects from crashes, endless loops and exhausted memory; it is no sandbox. Call before
- *  MPI_Init. */
+/** Result files of others, behind a guard (base/guard.h):
+ *
+ *  file              read by                              first read in a child by
+ *  ----------------  -----------------------------------  -----------------------------------------------------------
+ *  result            show check verify fit export merge   dcs_guard_result
+ *  result in place   run merge                            dcs_guard_look: run before MPI_Init, on rank 0; merge at once
+ *  samples           run verify merge                     the same; verify reads them in the child alone, merge copies
+ *                                                         what the child has read (but attributes only in place)
+ *  stored study      check (claims), merge (all of it)    nobody (check); merge parses it in a child
+ *  cloud of points   run plan check merge                 dcs_points_file_read; run parses its study before MPI_Init
+ *  result            analysis (h5py)                      dcs show, which both scripts call first
+ *  journal           run merge                            nobody: no HDF5, fixed records with checksums
+ *  study             run plan check merge                 nobody: no HDF5; at most 16 MiB, 10^6 values, 10^5 points
+ *
+ *  Without a guard: result and samples in place on a rank 0 that the launcher's environment does not tell from others. */
 #include "archive/result.h"
+#include "base/guard.h"
 
-/** Run `read` in a child with limits on memory (1 GiB and 64 times the file) and on processor time (a minute and a
- *  second for each megabyte). Its status and message are returned, and `data` [n_data] is as the child left it. When
- *  the child dies: DCS_ECORRUPT, "PATH: damaged: HDF5 crashed on it". */
-DCS_NODISCARD dcs_status dcs_guard(const char *path, dcs_status (*read)(const char *path, void *data, dcs_error *err),
-                                   void *data, size_t n_data, dcs_error *err);
+/** Does a child survive reading the result? DCS_OK, or why not. */
+DCS_NODISCARD dcs_status dcs_guard_look(const char *path, dcs_error *err);
 
 /** dcs_result_read behind a guard. What dcs_result_write_table reads again was read there too. */
 DCS_NODISCARD dcs_status dcs_guard_result(const char *path, dcs_result **out, dcs_error *err);

@@ -150,6 +150,7 @@ int dcs_cli_run(int argc, char **argv)
   if (st != DCS_OK) return dcs_cli_fail(st, &err);
   if (dcs_cli_parse(&argp, argc, argv, !first, &a)) {
     a.run.set = a.set;
+    a.run.first = first;
     st = dcs_run(&a.run, &outcome, &err);
     if (outcome.is_root) code = st == DCS_OK ? tell(&a.run, &outcome) : dcs_cli_fail(st, &err);
   } else if (first) {

@@ -9,6 +9,16 @@
 #include "run/finish.h"
 #include "run/provenance.h"
 
+/** A study that came with a result may ask for more than its file could ever hold. */
+static dcs_status parse_in_child(const char *path, void *data, dcs_error *err)
+{
+  const char *canonical = *(const char *const *)data;
+  dcs_study *study = NULL;
+  dcs_status st = dcs_study_parse(path, canonical, strlen(canonical), 0, NULL, &study, err);
+  dcs_study_destroy(&study);
+  return st;
+}
+
 /** The study of the first input, or the file given. */
 static dcs_status read_study(const dcs_merge_options *options, const dcs_result *first, dcs_study **study,
                              dcs_error *err)
@@ -16,8 +26,11 @@ static dcs_status read_study(const dcs_merge_options *options, const dcs_result 
   dcs_status st = DCS_OK;
   char *text = NULL;
   size_t n = 0;
-  if (options->study == NULL)
+  if (options->study == NULL) {
+    const char *canonical = first->canonical;
+    DCS_TRY(dcs_guard(options->input[0], parse_in_child, &canonical, 0, err));
     return dcs_study_parse(options->input[0], first->canonical, strlen(first->canonical), 0, NULL, study, err);
+  }
   DCS_TRY(dcs_study_read(options->study, &text, &n, err));
   st = dcs_study_parse(options->study, text, n, options->n_set, options->set, study, err);
 done:

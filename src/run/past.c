@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/guard.h"
 #include "base/memory.h"
 #include "run/difference.h"
 
@@ -110,6 +111,7 @@ static dcs_status read_result(const dcs_study *study, const char *path, const ui
                               dcs_error *err)
 {
   dcs_status st = DCS_OK;
+  if (dcs_guard_is_possible()) DCS_TRY(dcs_guard_look(path, err));
   DCS_TRY(dcs_result_read(path, &past->result, err));
   const dcs_result *result = past->result;
   if (result->study_hash != study->hash)

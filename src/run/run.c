@@ -3,7 +3,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "archive/guard.h"
+#include "archive/samples.h"
 #include "base/agree.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -48,7 +51,39 @@ done:
   return st;
 }
 
-/** Rank 0 reads the file; every rank parses the same bytes. Data files that it names are read by every rank: they have
+static bool is_file(const char *path)
+{
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+static dcs_status look_at_samples(const char *path, void *study, dcs_error *err)
+{
+  bool same = false;
+  return dcs_samples_look(path, study, &same, err);
+}
+
+/** Before MPI_Init, while a process may still be forked: read the study, and see whether a child survives the data files
+ *  it names and what is there in place of the output. Whether those belong to the study is not asked yet. */
+static dcs_status look(const dcs_run_options *options, dcs_study **study, dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  char *text = NULL, *samples = NULL;
+  size_t n = 0;
+  DCS_TRY(dcs_study_read(options->study, &text, &n, err));
+  DCS_TRY(dcs_study_parse(options->study, text, n, options->n_set, options->set, study, err));
+  if (is_file(options->output)) DCS_TRY(dcs_guard_look(options->output, err));
+  if ((*study)->save_samples == 0) goto done;
+  DCS_TRY(dcs_dump_path(options->output, &samples));
+  if (is_file(samples)) st = dcs_guard(samples, look_at_samples, *study, 0, err);
+  if (st == DCS_EMISMATCH) st = DCS_OK;
+done:
+  dcs_free(&samples);
+  dcs_free(&text);
+  return st;
+}
+
+/** Rank 0 reads the file, if it has not parsed it already; every rank parses the same bytes. Data files that it names are read by every rank: they have
  *  to be the same everywhere. Collective. */
 static dcs_status share_study(MPI_Comm comm, const dcs_run_options *options, dcs_study **study, dcs_error *err)
 {
@@ -57,7 +92,12 @@ static dcs_status share_study(MPI_Comm comm, const dcs_run_options *options, dcs
   size_t n = 0;
   int rank = 0;
   MPI_Comm_rank(comm, &rank);
-  if (rank == 0) st = dcs_study_read(options->study, &text, &n, err);
+  if (rank == 0 && *study == NULL) st = dcs_study_read(options->study, &text, &n, err);
+  if (rank == 0 && *study != NULL) {
+    n = strlen((*study)->text);
+    st = dcs_strdup((*study)->text, &text);
+    if (st != DCS_OK) dcs_fail(err, st, "%s: %s", options->study, dcs_status_text(st));
+  }
   DCS_TRY(dcs_agree(comm, st, err));
   int bytes = (int)n; /* dcs_study_read allows 16 MiB */
   MPI_Bcast(&bytes, 1, MPI_INT, 0, comm);
@@ -65,7 +105,8 @@ static dcs_status share_study(MPI_Comm comm, const dcs_run_options *options, dcs
   if (st != DCS_OK) dcs_fail(err, st, "%s: rank %d: %s", options->study, rank, dcs_status_text(st));
   DCS_TRY(dcs_agree(comm, st, err));
   MPI_Bcast(text, bytes, MPI_CHAR, 0, comm);
-  st = dcs_study_parse(options->study, text, (size_t)bytes, options->n_set, options->set, study, err);
+  if (*study == NULL)
+    st = dcs_study_parse(options->study, text, (size_t)bytes, options->n_set, options->set, study, err);
   DCS_TRY(dcs_agree(comm, st, err));
   uint64_t mine = digest_points(*study), first = mine;
   MPI_Bcast(&first, 1, MPI_UINT64_T, 0, comm);
@@ -108,12 +149,12 @@ done:
   return dcs_agree(comm, closed, err);
 }
 
-/** Everything between MPI_Init and MPI_Finalize. Collective. */
+/** Everything between MPI_Init and MPI_Finalize. `parsed`: what rank 0 has parsed already, or NULL; it is destroyed here. Collective. */
 static dcs_status run(MPI_Comm comm, const dcs_run_options *options, double start, int64_t start_time,
-                      dcs_run_outcome *outcome, dcs_error *err)
+                      dcs_study **parsed, dcs_run_outcome *outcome, dcs_error *err)
 {
   dcs_status st = DCS_OK;
-  dcs_study *study = NULL;
+  dcs_study *study = *parsed;
   dcs_tasks *tasks = NULL;
   dcs_past past = {.lock = -1};
   char *provenance = NULL;
@@ -121,6 +162,7 @@ static dcs_status run(MPI_Comm comm, const dcs_run_options *options, double star
   bool stopped = false;
   double old_paths = 0;
 
+  *parsed = NULL;
   DCS_TRY(share_study(comm, options, &study, err));
 
   if (outcome->is_root) {
@@ -160,19 +202,25 @@ dcs_status dcs_run(const dcs_run_options *options, dcs_run_outcome *outcome, dcs
   int64_t start_time = (int64_t)time(NULL);
   int level = 0, rank = 0;
   MPI_Comm comm = MPI_COMM_NULL;
+  dcs_study *study = NULL;
   *outcome = (dcs_run_outcome){0};
   dcs_signals_catch();
+  dcs_status looked = options->first ? look(options, &study, err) : DCS_OK;
   MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   outcome->is_root = rank == 0;
-  dcs_status st = level >= MPI_THREAD_FUNNELED
-                      ? DCS_OK
-                      : dcs_fail(err, DCS_EMPI, "this MPI library does not allow threads (MPI_THREAD_FUNNELED)");
-  if (st == DCS_OK) {
-    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
-    st = run(comm, options, start, start_time, outcome, err);
-    MPI_Comm_free(&comm);
+  if (!outcome->is_root) {
+    looked = DCS_OK;
+    dcs_study_destroy(&study);
   }
+  dcs_status st = looked;
+  if (level < MPI_THREAD_FUNNELED)
+    st = dcs_fail(err, DCS_EMPI, "this MPI library does not allow threads (MPI_THREAD_FUNNELED)");
+  MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+  st = dcs_agree(comm, st, err);
+  if (st == DCS_OK) st = run(comm, options, start, start_time, &study, outcome, err);
+  MPI_Comm_free(&comm);
+  dcs_study_destroy(&study);
   outcome->seconds = dcs_clock() - start;
   MPI_Finalize();
   return st;

@@ -13,6 +13,7 @@ typedef struct {
   int compress;           /**< level of compression of saved samples, 0 to 9 */
   double max_seconds;     /**< stop at a checkpoint after that; INFINITY: never */
   bool quiet;             /**< no progress on stderr */
+  bool first;             /**< this process will be rank 0, or may be: it looks at the files before MPI_Init */
   int argc;               /**< command line, for the provenance */
   char *const *argv;
 } dcs_run_options;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/guard.h"
 #include "base/memory.h"
 
 /** deflate cannot shrink data by more than this factor: what claims to hold more has never been written, or is damaged.
@@ -127,8 +128,8 @@ static dcs_status check_finite(const reader *r, int rows, int cols, const double
   return DCS_OK;
 }
 
-dcs_status dcs_points_file_read(const char *path, const char *dataset, int *rows, int *cols, double **values,
-                                dcs_error *err)
+static dcs_status read_points(const char *path, const char *dataset, int *rows, int *cols, double **values,
+                              dcs_error *err)
 {
   dcs_status st = DCS_OK;
   H5E_auto2_t print = NULL;
@@ -153,6 +154,26 @@ done:
   H5Eset_auto2(H5E_DEFAULT, print, print_data);
   if (st != DCS_OK) dcs_free(values);
   return st;
+}
+
+static dcs_status read_in_child(const char *path, void *data, dcs_error *err)
+{
+  const char *dataset = *(const char *const *)data;
+  double *values = NULL;
+  int rows = 0, cols = 0;
+  dcs_status st = read_points(path, dataset, &rows, &cols, &values, err);
+  dcs_free(&values);
+  return st;
+}
+
+dcs_status dcs_points_file_read(const char *path, const char *dataset, int *rows, int *cols, double **values,
+                                dcs_error *err)
+{
+  dcs_status st = DCS_OK;
+  *values = NULL;
+  H5open(); /* once, here, and not in the child and here again */
+  if (dcs_guard_is_possible()) st = dcs_guard(path, read_in_child, &dataset, 0, err);
+  return st == DCS_OK ? read_points(path, dataset, rows, cols, values, err) : st;
 }
 
 /** `file` as the study means it: relative to the folder the study file is in. */
@@ -202,6 +223,6 @@ dcs_status dcs_points_file_fill(const dcs_node *target, dcs_study *study, dcs_pa
   if (!dataset->is_set) return dcs_node_fail(place, err, "file: needs 'dataset', the name of the points in it");
   if (points->is_set) return dcs_node_fail(place, err, "file: there are 'points' here too; remove one of the two");
   dcs_status st = find_cloud(study, file->word, dataset->word, &cloud, err);
-  if (st == DCS_EUSAGE || st == DCS_EIO) return dcs_node_locate(place, st, err);
+  if (st == DCS_EUSAGE || st == DCS_EIO || st == DCS_ECORRUPT) return dcs_node_locate(place, st, err);
   return st != DCS_OK ? st : dcs_params_borrow(params, "points", cloud->rows, cloud->cols, cloud->values);
 }

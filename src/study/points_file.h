@@ -10,7 +10,8 @@
 /** Read a data set of any real or integer type and shape [n][d], or [n] (then d = 1), as doubles; *values [rows][cols]
  *  is owned by the caller. DCS_EIO: there is no such file, or it cannot be read; DCS_EUSAGE: it has no such data set
  *  (the message names those it has), or the data set is not of that kind, is empty, has a value that is not finite or
- *  more than 2^31 - 1 numbers. One-line messages that begin with `path`. Not collective; HDF5 prints nothing. */
+ *  more than 2^31 - 1 numbers. One-line messages that begin with `path`. Read in a child first (base/guard.h): DCS_ECORRUPT when
+ *  that dies. Not collective; HDF5 prints nothing. */
 DCS_NODISCARD dcs_status dcs_points_file_read(const char *path, const char *dataset, int *rows, int *cols,
                                               double **values, dcs_error *err);
 

@@ -122,6 +122,8 @@ static dcs_status parse(const char *path, const char *text, size_t n_text, int n
   dcs_origin *origin = NULL;
   dcs_grid grid;
   *out = NULL;
+  if (n_text > DCS_STUDY_MOST_BYTES)
+    return dcs_fail(err, DCS_EUSAGE, "%s: a study of more than 16 MiB; not a study", path);
   DCS_TRY(dcs_node_parse(path, true, text, n_text, &root, err));
   DCS_TRY(apply_overrides(&root, n_set, set, err));
   DCS_TRY(dcs_alloc(1, sizeof *study, &study));
@@ -233,7 +235,6 @@ void dcs_study_keep(dcs_study *study, const bool *keep)
 
 dcs_status dcs_study_read(const char *path, char **text, size_t *n_text, dcs_error *err)
 {
-  enum { MOST = 16 << 20 };
   dcs_status st = DCS_OK;
   size_t capacity = 0;
   *text = NULL;
@@ -243,7 +244,8 @@ dcs_status dcs_study_read(const char *path, char **text, size_t *n_text, dcs_err
   for (size_t got = 1; got > 0; *n_text += got) {
     DCS_TRY(dcs_reserve(text, &capacity, *n_text + 65536, 1));
     got = fread(*text + *n_text, 1, 65536, file);
-    if (*n_text + got > MOST) DCS_TRY(dcs_fail(err, DCS_EUSAGE, "%s: larger than 16 MiB; not a study file", path));
+    if (*n_text + got > DCS_STUDY_MOST_BYTES)
+      DCS_TRY(dcs_fail(err, DCS_EUSAGE, "%s: larger than 16 MiB; not a study file", path));
   }
   if (ferror(file)) st = dcs_fail(err, DCS_EIO, "%s: %s", path, strerror(errno));
 done:

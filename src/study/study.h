@@ -122,7 +122,8 @@ DCS_NODISCARD dcs_status dcs_study_parse(const char *path, const char *text, siz
  *  For texts that have been a study before, such as the one stored in a result file. */
 DCS_NODISCARD dcs_status dcs_study_parse_claims(const char *path, const char *text, size_t n_text, dcs_study **out,
                                                 dcs_error *err);
-/** Read the bytes of a file (at most 16 MiB). DCS_EIO / DCS_EUSAGE with a message. *text is owned by the caller. */
+enum { DCS_STUDY_MOST_BYTES = 16 << 20 /**< of a text; longer ones are DCS_EUSAGE */ };
+/** Read the bytes of a file (at most DCS_STUDY_MOST_BYTES). DCS_EIO / DCS_EUSAGE with a message. *text is owned by the caller. */
 DCS_NODISCARD dcs_status dcs_study_read(const char *path, char **text, size_t *n_text, dcs_error *err);
 void dcs_study_destroy(dcs_study **study);
 

@@ -65,8 +65,12 @@ DCS_NODISCARD dcs_status dcs_h5_put_attribute_u64(dcs_h5 *h5, hid_t where, const
 DCS_NODISCARD dcs_status dcs_h5_put_attribute_i32(dcs_h5 *h5, hid_t where, const char *name, const char *key, int count,
                                                   const int32_t *value);
 
+/** Is there an object of that name in the group; an attribute `key` of the object? */
+bool dcs_h5_has(hid_t where, const char *name);
+bool dcs_h5_has_attribute(hid_t where, const char *name, const char *key);
 DCS_NODISCARD dcs_status dcs_h5_group_open(dcs_h5 *h5, const char *name, hid_t *group);
-/** Names of all links of a group in the order they were made; entries and array are the caller's (dcs_h5_free_text). */
+/** Names of all objects of a group in the order they were made, without links that leave it; entries and array are the
+ *  caller's (dcs_h5_free_text). */
 DCS_NODISCARD dcs_status dcs_h5_names(dcs_h5 *h5, hid_t group, int64_t *count, char ***names);
 void dcs_h5_free_text(int64_t count, char ***text);
 /** Kind and number of rows of a data set of one dimension. */
@@ -83,6 +87,7 @@ DCS_NODISCARD dcs_status dcs_h5_get_text(dcs_h5 *h5, hid_t where, const char *na
 DCS_NODISCARD dcs_status dcs_h5_get_string(dcs_h5 *h5, hid_t where, const char *name, char **text);
 DCS_NODISCARD dcs_status dcs_h5_get_attribute(dcs_h5 *h5, hid_t where, const char *name, const char *key, char **text);
 DCS_NODISCARD dcs_status dcs_h5_get_attribute_u64(dcs_h5 *h5, hid_t where, const char *key, uint64_t *value);
+DCS_NODISCARD dcs_status dcs_h5_get_attribute_i32(dcs_h5 *h5, hid_t where, const char *key, int32_t *value);
 /** All text attributes of a group as "key\tvalue\n" lines, in the order they were made. */
 DCS_NODISCARD dcs_status dcs_h5_get_attributes(dcs_h5 *h5, hid_t group, char **lines);
 

@@ -20,6 +20,13 @@ static bool is_hard_link(hid_t where, const char *name)
          info.type == H5L_TYPE_HARD;
 }
 
+bool dcs_h5_has(hid_t where, const char *name) { return H5Lexists(where, name, H5P_DEFAULT) > 0; }
+
+bool dcs_h5_has_attribute(hid_t where, const char *name, const char *key)
+{
+  return H5Aexists_by_name(where, name, key, H5P_DEFAULT) > 0;
+}
+
 dcs_status dcs_h5_group_open(dcs_h5 *h5, const char *name, hid_t *group)
 {
   *group = H5I_INVALID_HID;
@@ -37,9 +44,10 @@ typedef struct {
 
 static herr_t add_name(hid_t group, const char *name, const H5L_info_t *info, void *data)
 {
-  (void)group;
-  (void)info;
   name_list *list = data;
+  (void)group;
+  /* HDF5 takes the first for a path and the second for the group itself; neither can be looked up as a name */
+  if (info->type != H5L_TYPE_HARD || strchr(name, '/') != NULL || strcmp(name, ".") == 0) return 0;
   list->status = dcs_reserve(&list->name, &list->capacity, (size_t)list->count + 1, sizeof *list->name);
   if (list->status == DCS_OK) list->status = dcs_strdup(name, &list->name[list->count]);
   if (list->status == DCS_OK) list->count++;
@@ -307,7 +315,9 @@ dcs_status dcs_h5_get_attribute(dcs_h5 *h5, hid_t where, const char *name, const
   return st;
 }
 
-dcs_status dcs_h5_get_attribute_u64(dcs_h5 *h5, hid_t where, const char *key, uint64_t *value)
+/** One integer of that kind. */
+static dcs_status get_integer(dcs_h5 *h5, hid_t where, const char *key, dcs_h5_kind wanted, hid_t memory,
+                              const char *otherwise, void *value)
 {
   dcs_status st = DCS_OK;
   hid_t attribute = H5Aopen(where, key, H5P_DEFAULT), type = H5I_INVALID_HID, space = H5I_INVALID_HID;
@@ -315,18 +325,26 @@ dcs_status dcs_h5_get_attribute_u64(dcs_h5 *h5, hid_t where, const char *key, ui
   if (attribute < 0) return corrupt(h5, key, "the attribute is missing");
   type = H5Aget_type(attribute);
   space = H5Aget_space(attribute);
-  if (type < 0 || space < 0 || !kind_of(type, &kind) || kind != DCS_H5_U64 ||
-      H5Sget_simple_extent_npoints(space) != 1) {
-    DCS_TRY(corrupt(h5, key, "the attribute is not one unsigned 64-bit number"));
+  if (type < 0 || space < 0 || !kind_of(type, &kind) || kind != wanted || H5Sget_simple_extent_npoints(space) != 1) {
+    DCS_TRY(corrupt(h5, key, otherwise));
   }
-  if (H5Aread(attribute, H5T_NATIVE_UINT64, value) < 0) {
-    DCS_TRY(dcs_h5_fail(h5, DCS_ECORRUPT, key, "cannot be read"));
-  }
+  if (H5Aread(attribute, memory, value) < 0) DCS_TRY(dcs_h5_fail(h5, DCS_ECORRUPT, key, "cannot be read"));
 done:
   dcs_h5_release(space);
   dcs_h5_release(type);
   dcs_h5_release(attribute);
   return st;
+}
+
+dcs_status dcs_h5_get_attribute_u64(dcs_h5 *h5, hid_t where, const char *key, uint64_t *value)
+{
+  return get_integer(h5, where, key, DCS_H5_U64, H5T_NATIVE_UINT64, "the attribute is not one unsigned 64-bit number",
+                     value);
+}
+
+dcs_status dcs_h5_get_attribute_i32(dcs_h5 *h5, hid_t where, const char *key, int32_t *value)
+{
+  return get_integer(h5, where, key, DCS_H5_I32, H5T_NATIVE_INT32, "the attribute is not one 32-bit number", value);
 }
 
 dcs_status dcs_h5_get_string(dcs_h5 *h5, hid_t where, const char *name, char **text)

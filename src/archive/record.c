@@ -18,10 +18,14 @@ int dcs_record_compare(const void *a, const void *b)
   return 0;
 }
 
+/** Samples of a block: none computes for longer than a second or two, and the sum over all blocks that fit into memory
+ *  is still an int64_t. */
+#define MOST_SAMPLES ((int64_t)1 << 36)
+
 bool dcs_record_is_valid(const dcs_record *record)
 {
   return record->block >= 0 && record->outer >= 0 && record->phase >= 0 && record->inner >= 0 && record->status >= 0 &&
-         record->status <= DCS_EMPI && record->reserved == 0 && record->sums.n >= 0 &&
+         record->status <= DCS_EMPI && record->reserved == 0 && record->sums.n >= 0 && record->sums.n <= MOST_SAMPLES &&
          memchr(record->reason, 0, sizeof record->reason) != NULL;
 }
 

@@ -6,6 +6,10 @@
 
 #include "archive/layout.h"
 
+/** What no study has: it may have 100,000 points, and 32 axes beside the coordinates that every study has. Commands take
+ *  these numbers for small: time that grows with the square of one of them, say. */
+enum { POINTS_MOST = 100000, COLUMNS_MOST = 64, METRICS_MOST = 256 };
+
 static dcs_status corrupt(dcs_h5 *h5, const char *name, const char *what)
 {
   return dcs_fail(h5->err, DCS_ECORRUPT, "%s: %s: %s", h5->path, name, what);
@@ -19,14 +23,9 @@ static dcs_status get_root(dcs_h5 *h5, dcs_result *r)
   char *format = NULL;
   dcs_h5_kind kind;
   int32_t version = 0;
-  hid_t attribute = H5I_INVALID_HID, space = H5I_INVALID_HID;
   DCS_TRY(dcs_h5_get_attribute(h5, h5->file, NULL, "format", &format));
   if (strcmp(format, DCS_FORMAT) != 0) DCS_TRY(corrupt(h5, "format", "not a result file of dcs"));
-  attribute = H5Aopen(h5->file, "format_version", H5P_DEFAULT);
-  space = attribute < 0 ? H5I_INVALID_HID : H5Aget_space(attribute);
-  if (space < 0 || H5Sget_simple_extent_npoints(space) != 1 || H5Aread(attribute, H5T_NATIVE_INT32, &version) < 0) {
-    DCS_TRY(corrupt(h5, "format_version", "missing or not a number"));
-  }
+  DCS_TRY(dcs_h5_get_attribute_i32(h5, h5->file, "format_version", &version));
   if (version != DCS_FORMAT_VERSION) {
     DCS_TRY(corrupt(h5, "format_version", "written in another version of the format: use the dcs that wrote it"));
   }
@@ -35,9 +34,8 @@ static dcs_status get_root(dcs_h5 *h5, dcs_result *r)
   DCS_TRY(dcs_h5_get_attribute_u64(h5, h5->file, "seed", &r->seed));
   DCS_TRY(dcs_h5_get_attribute_u64(h5, h5->file, "study_hash", &r->study_hash));
   DCS_TRY(dcs_h5_look(h5, h5->file, "point", &kind, &r->n_points));
+  if (r->n_points > POINTS_MOST) DCS_TRY(corrupt(h5, "point", "more points than a study can have"));
 done:
-  dcs_h5_release(space);
-  dcs_h5_release(attribute);
   dcs_free(&format);
   return st;
 }
@@ -129,8 +127,10 @@ static dcs_status get_variables(dcs_h5 *h5, dcs_result *r)
     DCS_TRY(no_memory(h5));
   }
   for (int64_t i = 0; i < count; i++) {
-    if (H5Aexists_by_name(h5->file, name[i], "role", H5P_DEFAULT) <= 0) continue;
+    if (!dcs_h5_has_attribute(h5->file, name[i], "role")) continue;
     DCS_TRY(dcs_h5_get_attribute(h5, h5->file, name[i], "role", &role));
+    if (r->n_columns > COLUMNS_MOST || r->n_metrics > METRICS_MOST)
+      DCS_TRY(corrupt(h5, name[i], "more coordinates or metrics than a study can have"));
     if (strcmp(role, DCS_ROLE_COLUMN) == 0) {
       DCS_TRY(get_column(h5, r, name[i]));
     } else if (strcmp(role, DCS_ROLE_METRIC) == 0) {
@@ -146,6 +146,27 @@ done:
   return st;
 }
 
+static int compare_hash(const void *a, const void *b)
+{
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/** No point stands there twice: its blocks would be counted for each. */
+static dcs_status check_hashes(dcs_h5 *h5, const dcs_result *r)
+{
+  dcs_status st = DCS_OK;
+  size_t n = (size_t)r->n_points;
+  uint64_t *sorted = NULL;
+  if (dcs_alloc(n, sizeof *sorted, &sorted) != DCS_OK) return no_memory(h5);
+  memcpy(sorted, r->hash, n * sizeof *sorted);
+  qsort(sorted, n, sizeof *sorted, compare_hash);
+  for (size_t i = 1; st == DCS_OK && i < n; i++)
+    if (sorted[i] == sorted[i - 1]) st = corrupt(h5, "point_hash", "two points are the same");
+  dcs_free(&sorted);
+  return st;
+}
+
 static dcs_status get_states(dcs_h5 *h5, dcs_result *r)
 {
   dcs_status st = DCS_OK;
@@ -157,6 +178,7 @@ static dcs_status get_states(dcs_h5 *h5, dcs_result *r)
     r->status[i] = status[i];
   }
   DCS_TRY(dcs_h5_get(h5, h5->file, "point_hash", DCS_H5_U64, 0, r->n_points, 0, &r->hash));
+  DCS_TRY(check_hashes(h5, r));
   DCS_TRY(dcs_h5_get_text(h5, h5->file, "reason", r->n_points, &r->reason));
 done:
   dcs_free(&status);
@@ -182,7 +204,7 @@ static dcs_status get_levels(dcs_h5 *h5, dcs_result *r)
   }
   for (int i = 0; i < r->n_metrics; i++) {
     dcs_result_metric *m = &r->metric[i];
-    if (H5Lexists(group, m->name, H5P_DEFAULT) > 0) DCS_TRY(get_estimates(h5, group, m->name, n_levels, &m->profile));
+    if (dcs_h5_has(group, m->name)) DCS_TRY(get_estimates(h5, group, m->name, n_levels, &m->profile));
   }
 done:
   dcs_h5_release(group);

@@ -39,7 +39,7 @@ dcs_status dcs_table_get(dcs_h5 *h5, const char *group, dcs_table_copy *table)
   char **name = NULL;
   dcs_h5_kind kind;
   *table = (dcs_table_copy){0};
-  if (H5Lexists(h5->file, group, H5P_DEFAULT) <= 0) return DCS_OK;
+  if (!dcs_h5_has(h5->file, group)) return DCS_OK;
   DCS_TRY(dcs_h5_group_open(h5, group, &where));
   DCS_TRY(dcs_h5_names(h5, where, &count, &name));
   DCS_TRY(dcs_h5_look(h5, where, "row", &kind, &table->n_rows));

@@ -7,12 +7,17 @@
 #include "archive/guard.h"
 #include "archive/samples_file.h"
 
-static dcs_status get_u64(dcs_h5 *h5, const char *key, uint64_t *value)
+/** Study and particles per point of an open file. */
+static dcs_status get_head(dcs_h5 *h5, uint64_t *study_hash, int64_t *particles)
 {
-  hid_t attribute = H5Aopen(h5->file, key, H5P_DEFAULT);
-  bool good = attribute >= 0 && H5Aread(attribute, H5T_NATIVE_UINT64, value) >= 0;
-  dcs_h5_release(attribute);
-  return good ? DCS_OK : dcs_h5_fail(h5, DCS_ECORRUPT, key, "not a file of samples of dcs");
+  dcs_status st = DCS_OK;
+  uint64_t n = 0;
+  DCS_TRY(dcs_h5_get_attribute_u64(h5, h5->file, "study_hash", study_hash));
+  DCS_TRY(dcs_h5_get_attribute_u64(h5, h5->file, "particles", &n));
+  if (n < 1 || n > INT64_MAX / 2) DCS_TRY(dcs_h5_fail(h5, DCS_ECORRUPT, "particles", "out of range"));
+  *particles = (int64_t)n;
+done:
+  return st;
 }
 
 dcs_status dcs_samples_look(const char *path, const dcs_study *study, bool *same, dcs_error *err)
@@ -20,24 +25,27 @@ dcs_status dcs_samples_look(const char *path, const dcs_study *study, bool *same
   dcs_status st = DCS_OK;
   struct stat info;
   dcs_h5 h5 = {.file = H5I_INVALID_HID};
-  uint64_t hash = 0, particles = 0;
+  hid_t group = H5I_INVALID_HID;
+  uint64_t hash = 0;
+  int64_t particles = 0;
   *same = false;
   if (stat(path, &info) != 0) return DCS_OK;
   DCS_TRY(dcs_h5_open(&h5, path, err));
-  DCS_TRY(get_u64(&h5, "study_hash", &hash));
-  DCS_TRY(get_u64(&h5, "particles", &particles));
+  DCS_TRY(get_head(&h5, &hash, &particles));
   if (hash != study->hash)
     DCS_TRY(dcs_fail(err, DCS_EMISMATCH, "%s: holds particles of another study or seed; move it away", path));
-  if (particles > (uint64_t)study->save_samples)
-    DCS_TRY(dcs_fail(err, DCS_EMISMATCH, "%s: holds %" PRIu64 " particles of each point, more than %lld; move it away",
+  if (particles > study->save_samples)
+    DCS_TRY(dcs_fail(err, DCS_EMISMATCH, "%s: holds %" PRId64 " particles of each point, more than %lld; move it away",
                      path, particles, (long long)study->save_samples));
-  *same = particles == (uint64_t)study->save_samples;
+  *same = particles == study->save_samples;
+  DCS_TRY(dcs_h5_group_open(&h5, "samples", &group));
   for (int64_t p = 0; *same && p < study->n_points; p++) {
-    char name[sizeof "/samples/" + DCS_SAMPLES_NAME] = "/samples/";
-    dcs_samples_name(study->point[p].hash, name + sizeof "/samples/" - 1);
-    *same = H5Lexists(h5.file, name, H5P_DEFAULT) > 0;
+    char name[DCS_SAMPLES_NAME];
+    dcs_samples_name(study->point[p].hash, name);
+    *same = H5Lexists(group, name, H5P_DEFAULT) > 0;
   }
 done:
+  dcs_h5_release(group);
   dcs_h5_close(&h5);
   return st;
 }
@@ -91,13 +99,12 @@ dcs_status dcs_samples_read(const char *path, void *data, dcs_error *err)
   dcs_status st = DCS_OK;
   dcs_samples_contents *c = data;
   reader r = {.h5 = {.file = H5I_INVALID_HID}, .group = H5I_INVALID_HID, .checksums = H5I_INVALID_HID};
-  uint64_t hash = 0, n = 0;
+  uint64_t hash = 0;
   DCS_TRY(dcs_h5_open(&r.h5, path, err));
-  DCS_TRY(get_u64(&r.h5, "study_hash", &hash));
-  DCS_TRY(get_u64(&r.h5, "particles", &n));
-  if (hash != c->study_hash || n == 0 || n > INT64_MAX / 2)
+  DCS_TRY(get_head(&r.h5, &hash, &r.particles));
+  if (hash != c->study_hash)
     DCS_TRY(dcs_fail(err, DCS_EMISMATCH, "%s: of another study than the result beside it", path));
-  c->particles = r.particles = (int64_t)n;
+  c->particles = r.particles;
   DCS_TRY(dcs_h5_group_open(&r.h5, "samples", &r.group));
   DCS_TRY(dcs_h5_group_open(&r.h5, "checksums", &r.checksums));
   for (int64_t p = 0; p < c->n_points; p++) {

@@ -3,6 +3,9 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/plain.h"
 
 const char *dcs_point_status_word(int status)
 {
@@ -10,8 +13,11 @@ const char *dcs_point_status_word(int status)
   return status >= 0 && status < (int)(sizeof word / sizeof *word) ? word[status] : "unknown";
 }
 
-static void csv_text(FILE *out, const char *text)
+/** Quoted where RFC 4180 says so. On a terminal plain text stands for what would act on it. */
+static void csv_text(FILE *out, bool terminal, const char *text)
 {
+  char shown[512];
+  if (terminal) text = dcs_plain(text, sizeof shown, shown);
   if (strpbrk(text, ",\"\r\n") == NULL) {
     fputs(text, out);
     return;
@@ -22,6 +28,18 @@ static void csv_text(FILE *out, const char *text)
     fputc(*text, out);
   }
   fputc('"', out);
+}
+
+/** NAME and what stands beside it, each behind a comma. */
+static void csv_names(FILE *out, bool terminal, const char *name, int n_suffixes)
+{
+  static const char *const suffix[] = {"", "_se", "_bias", "_n", "_method"};
+  for (int k = 0; k < n_suffixes; k++) {
+    char full[300]; /* names of metrics are words; HDF5 allows more */
+    snprintf(full, sizeof full, "%.280s%s", name, suffix[k]);
+    fputc(',', out);
+    csv_text(out, terminal, full);
+  }
 }
 
 static void csv_number(FILE *out, double x)
@@ -43,15 +61,14 @@ static void csv_estimate(FILE *out, const dcs_estimate *e)
 
 void dcs_print_csv(const dcs_result *r, FILE *out)
 {
-  static const char *const suffix[] = {"", "_se", "_bias", "_n", "_method"};
+  enum { NAMES = 5 };
+  bool terminal = isatty(fileno(out)) != 0;
   fputs("point_hash", out);
   for (int i = 0; i < r->n_columns; i++) {
     fputc(',', out);
-    csv_text(out, r->column[i].name);
+    csv_text(out, terminal, r->column[i].name);
   }
-  for (int i = 0; i < r->n_metrics; i++) {
-    for (int k = 0; k < 5; k++) fprintf(out, ",%s%s", r->metric[i].name, suffix[k]);
-  }
+  for (int i = 0; i < r->n_metrics; i++) csv_names(out, terminal, r->metric[i].name, NAMES);
   fputs(",status,reason\n", out);
   for (int64_t p = 0; p < r->n_points; p++) {
     fprintf(out, "%016" PRIx64, r->hash[p]);
@@ -61,26 +78,26 @@ void dcs_print_csv(const dcs_result *r, FILE *out)
         continue;
       }
       fputc(',', out);
-      csv_text(out, r->column[i].text[p]);
+      csv_text(out, terminal, r->column[i].text[p]);
     }
     for (int i = 0; i < r->n_metrics; i++) {
       csv_estimate(out, &r->metric[i].estimate[p]);
       fputc(',', out);
-      csv_text(out, r->metric[i].method[p]);
+      csv_text(out, terminal, r->metric[i].method[p]);
     }
     fprintf(out, ",%s,", dcs_point_status_word(r->status[p]));
-    csv_text(out, r->reason[p]);
+    csv_text(out, terminal, r->reason[p]);
     fputc('\n', out);
   }
 }
 
 void dcs_print_levels(const dcs_result *r, FILE *out)
 {
+  enum { NAMES = 4 };
+  bool terminal = isatty(fileno(out)) != 0;
   fputs("point,point_hash,level,sigma", out);
-  for (int i = 0; i < r->n_metrics; i++) {
-    const char *name = r->metric[i].name;
-    if (r->metric[i].profile != NULL) fprintf(out, ",%s,%s_se,%s_bias,%s_n", name, name, name, name);
-  }
+  for (int i = 0; i < r->n_metrics; i++)
+    if (r->metric[i].profile != NULL) csv_names(out, terminal, r->metric[i].name, NAMES);
   fputc('\n', out);
   for (int64_t p = 0; p < r->n_points; p++)
     for (int64_t k = r->level_first[p]; k < r->level_first[p + 1]; k++) {
@@ -92,25 +109,9 @@ void dcs_print_levels(const dcs_result *r, FILE *out)
     }
 }
 
-static void json_text(FILE *out, const char *text)
-{
-  fputc('"', out);
-  for (; text != NULL && *text != 0; text++) {
-    unsigned char c = (unsigned char)*text;
-    if (c == '"' || c == '\\') {
-      fprintf(out, "\\%c", c);
-    } else if (c < 0x20) {
-      fprintf(out, "\\u%04x", c);
-    } else {
-      fputc(c, out);
-    }
-  }
-  fputc('"', out);
-}
-
 static void json_key(FILE *out, const char *key)
 {
-  json_text(out, key);
+  dcs_print_json_string(out, key);
   fputs(": ", out);
 }
 
@@ -133,13 +134,13 @@ static void json_variable(FILE *out, bool first, const char *name, const char *u
 {
   fputs(first ? "\n    {" : ",\n    {", out);
   json_key(out, "name");
-  json_text(out, name);
+  dcs_print_json_string(out, name);
   fputs(", ", out);
   json_key(out, "units");
-  json_text(out, unit);
+  dcs_print_json_string(out, unit);
   fputs(", ", out);
   json_key(out, "long_name");
-  json_text(out, long_name);
+  dcs_print_json_string(out, long_name);
   fputc('}', out);
 }
 
@@ -150,7 +151,7 @@ static void json_point(const dcs_result *r, int64_t p, const char *metric, FILE 
     const dcs_column *c = &r->column[i];
     fputs(", ", out);
     json_key(out, c->name);
-    if (c->is_text) json_text(out, c->text[p]);
+    if (c->is_text) dcs_print_json_string(out, c->text[p]);
     if (!c->is_text) json_number(out, c->number[p]);
   }
   for (int i = 0; i < r->n_metrics; i++) {
@@ -165,11 +166,11 @@ static void json_point(const dcs_result *r, int64_t p, const char *metric, FILE 
     fputs(", \"bias\": ", out);
     json_number(out, m->estimate[p].bias_bound);
     fprintf(out, ", \"n\": %" PRId64 ", \"method\": ", m->estimate[p].n);
-    json_text(out, m->method[p]);
+    dcs_print_json_string(out, m->method[p]);
     fputc('}', out);
   }
   fprintf(out, ", \"status\": \"%s\", \"reason\": ", dcs_point_status_word(r->status[p]));
-  json_text(out, r->reason[p]);
+  dcs_print_json_string(out, r->reason[p]);
   fputc('}', out);
 }
 
@@ -177,9 +178,9 @@ void dcs_print_json(const dcs_result *r, const char *metric, FILE *out)
 {
   bool first = true;
   fputs("{\n  \"study\": ", out);
-  json_text(out, r->study);
+  dcs_print_json_string(out, r->study);
   fputs(",\n  \"source\": ", out);
-  json_text(out, r->source);
+  dcs_print_json_string(out, r->source);
   fprintf(out, ",\n  \"seed\": %" PRIu64 ",\n  \"data_digest\": \"%016" PRIx64 "\",\n  \"columns\": [", r->seed,
           dcs_result_digest(r));
   for (int i = 0; i < r->n_columns; i++) {

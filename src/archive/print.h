@@ -8,7 +8,8 @@
 /** Word for a dcs_point_status. */
 const char *dcs_point_status_word(int status);
 
-/** One header line, one line per point, quoted as in RFC 4180 (lines end in a newline). Missing is nan. */
+/** One header line, one line per point, quoted as in RFC 4180 (lines end in a newline). Missing is nan. Texts are those
+ *  of the file, byte for byte; on a terminal they are shown as plain text (base/plain.h). */
 void dcs_print_csv(const dcs_result *result, FILE *out);
 
 /** The values at the noise levels, one line for each level of each point: point (row number in the table of points, from

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/plain.h"
+
 const char *dcs_status_text(dcs_status status)
 {
   static const char *const text[] = {
@@ -16,10 +18,12 @@ const char *dcs_status_text(dcs_status status)
 dcs_status dcs_fail(dcs_error *err, dcs_status status, const char *format, ...)
 {
   if (err != NULL) {
+    char text[2 * sizeof err->text]; /* so long that what is cut off it has no room in the message either */
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    dcs_plain(text, sizeof err->text, err->text);
   }
   return status;
 }

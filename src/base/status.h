@@ -37,7 +37,8 @@ typedef struct {
 /** Text of a code, from DCS_STATUS_LIST. */
 const char *dcs_status_text(dcs_status status);
 
-/** Write the message (err may be NULL) and return `status`, so that a failure is one statement. */
+/** Write the message (err may be NULL) and return `status`, so that a failure is one statement. What a file brought into
+ *  it is shown as plain text (base/plain.h). */
 dcs_status dcs_fail(dcs_error *err, dcs_status status, const char *format, ...) DCS_PRINTF(3, 4);
 
 /** Evaluate a call that returns a dcs_status; on failure keep the code in the local `st` and go to the label `done`. */

@@ -5,6 +5,7 @@
 
 #include "archive/guard.h"
 #include "base/memory.h"
+#include "base/plain.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/json.h"
@@ -181,12 +182,13 @@ static void print_text(int n_rows, const dcs_check_row *rows, const int *count)
     if (row->claim != claim) {
       claim = row->claim;
       band(claim, sizeof wanted, wanted);
-      printf("%s%s: %s", i > 0 ? "\n" : "", claim->name, wanted);
-      printf(cell_source(row)[0] != '\0' ? "  (%s)\n" : "%s\n", cell_source(row));
+      if (i > 0) putchar('\n');
+      dcs_print_line(stdout, cell_source(row)[0] != '\0' ? "%s: %s  (%s)" : "%s: %s%s", claim->name, wanted,
+                     cell_source(row));
     }
-    printf("  %-7s  %-24s  %s\n", verdict_word[row->verdict], value, row->where);
+    dcs_print_line(stdout, "  %-7s  %-24s  %s", verdict_word[row->verdict], value, row->where);
     if (isfinite(row->constant)) printf("           largest normalised value: %.4g\n", row->constant);
-    if (row->note[0] != '\0') printf("           %s\n", row->note);
+    if (row->note[0] != '\0') dcs_print_line(stdout, "           %s", row->note);
     print_crossings(row);
   }
   printf("%s%d passed, %d failed, %d missing\n", n_rows > 0 ? "\n" : "", count[DCS_VERDICT_PASS],

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
+
 bool dcs_column_varies(const dcs_column *c, int64_t n_points)
 {
   for (int64_t i = 1; i < n_points; i++) {
@@ -18,7 +20,7 @@ bool dcs_column_varies(const dcs_column *c, int64_t n_points)
 void dcs_column_cell(const dcs_column *c, int64_t point, size_t size, char *text)
 {
   if (c->is_text)
-    snprintf(text, size, "%s", c->text[point]);
+    dcs_plain(c->text[point], size, text);
   else if (isnan(c->number[point]))
     snprintf(text, size, "-");
   else

@@ -8,7 +8,7 @@
 /** Does it differ between any two of the points? Those where it does not apply are equal. */
 bool dcs_column_varies(const dcs_column *column, int64_t n_points);
 
-/** One value; "-" where it does not apply. */
+/** One value as plain text (base/plain.h); "-" where it does not apply. */
 void dcs_column_cell(const dcs_column *column, int64_t point, size_t size, char *text);
 
 #endif

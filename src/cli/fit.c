@@ -6,6 +6,7 @@
 
 #include "archive/guard.h"
 #include "base/memory.h"
+#include "base/plain.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/json.h"
@@ -109,6 +110,12 @@ done:
   return st;
 }
 
+/** What of a curve's label fits into the table. */
+static char *short_label(const dcs_curve *curve, char label[LABEL_WIDTH + 1])
+{
+  return dcs_plain(curve->label, LABEL_WIDTH + 1, label);
+}
+
 static void print_row(const char *label, int width, const dcs_rate *rate, int64_t n_points)
 {
   char count[32], window[48], range[64] = "exact", chi2[32] = "-";
@@ -122,16 +129,21 @@ static void print_row(const char *label, int width, const dcs_rate *rate, int64_
 
 static void print_text(const options *o, int n_curves, const dcs_curve *curve, const fit *fits)
 {
+  char label[LABEL_WIDTH + 1];
   int width = 9; /* "  slopes " */
-  for (int c = 0; c < n_curves; c++)
-    if ((int)strnlen(curve[c].label, LABEL_WIDTH) > width) width = (int)strnlen(curve[c].label, LABEL_WIDTH);
-  printf("%s against %s\n%-*s  %5s  %-15s  %8s  %-17s  %10s  %8s\n", o->metric, o->versus, width, "curve", "n",
-         "window", "exponent", "95% interval", "prefactor", "chi2/dof");
   for (int c = 0; c < n_curves; c++) {
+    int n = (int)strlen(short_label(&curve[c], label));
+    if (n > width) width = n;
+  }
+  dcs_print_line(stdout, "%s against %s", o->metric, o->versus);
+  printf("%-*s  %5s  %-15s  %8s  %-17s  %10s  %8s\n", width, "curve", "n", "window", "exponent", "95% interval",
+         "prefactor", "chi2/dof");
+  for (int c = 0; c < n_curves; c++) {
+    short_label(&curve[c], label);
     if (fits[c].fitted)
-      print_row(curve[c].label, width, &fits[c].rate, curve[c].n);
+      print_row(label, width, &fits[c].rate, curve[c].n);
     else
-      printf("%-*.*s  %5" PRId64 "  %-15s  %8s\n", width, width, curve[c].label, curve[c].n, "-", "-");
+      printf("%-*.*s  %5" PRId64 "  %-15s  %8s\n", width, width, label, curve[c].n, "-", "-");
     for (int64_t i = 0; i < fits[c].n_local; i++) print_row("  local", width, &fits[c].local[i], 2);
   }
 }
@@ -245,12 +257,12 @@ static bool report(int n_curves, const dcs_curve *curve, const fit *fits)
   for (int c = 0; c < n_curves; c++) {
     const fit *f = &fits[c];
     if (!f->fitted)
-      fprintf(stderr, "dcs: warning: %s: not fitted: %s\n", curve[c].label, f->why.text);
+      dcs_print_line(stderr, "dcs: warning: %s: not fitted: %s", curve[c].label, f->why.text);
     else if (f->rate.n < curve[c].n)
-      fprintf(stderr, "dcs: warning: %s: %" PRId64 " of %" PRId64 " points are missing (dcs show tells why)\n",
-              curve[c].label, curve[c].n - f->rate.n, curve[c].n);
+      dcs_print_line(stderr, "dcs: warning: %s: %" PRId64 " of %" PRId64 " points are missing (dcs show tells why)",
+                     curve[c].label, curve[c].n - f->rate.n, curve[c].n);
     if (f->why_local.text[0] != '\0')
-      fprintf(stderr, "dcs: warning: %s: no local slopes: %s\n", curve[c].label, f->why_local.text);
+      dcs_print_line(stderr, "dcs: warning: %s: no local slopes: %s", curve[c].label, f->why_local.text);
     complete = complete && f->fitted && f->rate.n == curve[c].n && f->why_local.text[0] == '\0';
   }
   return complete;

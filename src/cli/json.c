@@ -3,20 +3,15 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/plain.h"
+
 void dcs_json_string(const char *text)
 {
   if (text == NULL) {
     fputs("null", stdout);
     return;
   }
-  putchar('"');
-  for (const char *c = text; *c != '\0'; c++) {
-    if ((unsigned char)*c < ' ')
-      printf("\\u%04x", (unsigned)*c);
-    else
-      printf(*c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
-  }
-  putchar('"');
+  dcs_print_json_string(stdout, text);
 }
 
 void dcs_json_number(double number)

@@ -7,6 +7,7 @@
 
 #include "base/build.h"
 #include "base/memory.h"
+#include "base/plain.h"
 #include "cli/cli.h"
 #include "study/nearest.h"
 
@@ -26,7 +27,7 @@ enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 int dcs_cli_fail(dcs_status status, const dcs_error *err)
 {
-  fprintf(stderr, "dcs: error: %s\n", err->text[0] != '\0' ? err->text : dcs_status_text(status));
+  dcs_print_line(stderr, "dcs: error: %s", err->text[0] != '\0' ? err->text : dcs_status_text(status));
   return status == DCS_EUSAGE ? DCS_EXIT_USAGE : DCS_EXIT_ERROR;
 }
 

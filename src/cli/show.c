@@ -7,6 +7,7 @@
 #include "archive/guard.h"
 #include "archive/print.h"
 #include "base/memory.h"
+#include "base/plain.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/columns.h"
@@ -65,8 +66,7 @@ static void estimate_cell(const dcs_estimate *e, char *out)
   int digits = 6, length;
   bool exact = e->std_error == 0;
   if (!exact && e->std_error > 0 && e->value != 0) {
-    digits = (int)ceil(log10(fabs(e->value) / e->std_error)) + 1;
-    digits = digits < 1 ? 1 : digits > 9 ? 9 : digits;
+    digits = (int)fmin(fmax(ceil(log10(fabs(e->value) / e->std_error)) + 1, 1), 9);
   }
   length = snprintf(out, CELL, "%.*e", digits, e->value);
   if (!exact) length += snprintf(out + length, CELL - (size_t)length, " ± %.1e", e->std_error);
@@ -75,6 +75,15 @@ static void estimate_cell(const dcs_estimate *e, char *out)
   } else if (e->bias_bound > 0.05 * pow(10, floor(log10(fabs(e->value))) - digits)) { /* smaller: not seen here */
     snprintf(out + length, CELL - (size_t)length, ", bias <= %.1e", e->bias_bound);
   }
+}
+
+/** kl [nat] */
+static void metric_cell(const dcs_result_metric *m, char *out)
+{
+  char name[CELL], unit[CELL];
+  int length = snprintf(out, CELL, "%s", dcs_plain(m->name, sizeof name - sizeof " []", name));
+  dcs_plain(m->unit, CELL - (size_t)length - sizeof "[]", unit);
+  snprintf(out + length, CELL - (size_t)length, " [%s]", unit);
 }
 
 /** Characters, not bytes: a UTF-8 continuation byte takes no room. */
@@ -115,19 +124,19 @@ static dcs_status fill(const dcs_result *r, const char *metric, grid *g)
   for (int64_t p = 0; p < r->n_points; p++) snprintf(cell_at(g, p + 1, 0), CELL, "%" PRId64, p);
   for (int i = 0; i < r->n_columns; i++) {
     if (!dcs_column_varies(&r->column[i], r->n_points)) continue;
-    snprintf(cell_at(g, 0, k), CELL, "%s", r->column[i].name);
+    dcs_plain(r->column[i].name, CELL, cell_at(g, 0, k));
     for (int64_t p = 0; p < r->n_points; p++) dcs_column_cell(&r->column[i], p, CELL, cell_at(g, p + 1, k));
     k++;
   }
   for (int i = 0; i < r->n_metrics; i++) {
     const dcs_result_metric *m = &r->metric[i];
     if (metric != NULL && strcmp(m->name, metric) != 0) continue;
-    snprintf(cell_at(g, 0, k), CELL, "%s [%s]", m->name, m->unit);
+    metric_cell(m, cell_at(g, 0, k));
     for (int64_t p = 0; p < r->n_points; p++) estimate_cell(&m->estimate[p], cell_at(g, p + 1, k));
     k++;
     if (metric == NULL || !method_varies(m, r->n_points)) continue;
     snprintf(cell_at(g, 0, k), CELL, "method");
-    for (int64_t p = 0; p < r->n_points; p++) snprintf(cell_at(g, p + 1, k), CELL, "%s", m->method[p]);
+    for (int64_t p = 0; p < r->n_points; p++) dcs_plain(m->method[p], CELL, cell_at(g, p + 1, k));
     k++;
   }
   if (all_ok(r)) return DCS_OK;
@@ -172,8 +181,8 @@ static void print_head(const dcs_result *r)
 {
   char cell[CELL];
   int64_t count[DCS_POINT_FAILED + 1] = {0};
-  printf("study   %s\n", r->study);
-  if (r->source[0] != 0) printf("source  %s\n", r->source);
+  dcs_print_line(stdout, "study   %s", r->study);
+  if (r->source[0] != 0) dcs_print_line(stdout, "source  %s", r->source);
   for (int64_t p = 0; p < r->n_points; p++) count[r->status[p]]++;
   printf("points  %" PRId64, r->n_points);
   for (int s = 0; s <= DCS_POINT_FAILED; s++) {
@@ -183,11 +192,12 @@ static void print_head(const dcs_result *r)
   for (int i = 0; i < r->n_columns && r->n_points > 0; i++) {
     if (dcs_column_varies(&r->column[i], r->n_points)) continue;
     dcs_column_cell(&r->column[i], 0, sizeof cell, cell);
-    if (strcmp(cell, "-") != 0 && cell[0] != 0) printf("%s = %s\n", r->column[i].name, cell);
+    if (strcmp(cell, "-") != 0 && cell[0] != 0) dcs_print_line(stdout, "%s = %s", r->column[i].name, cell);
   }
   for (int i = 0; i < r->n_metrics && r->n_points > 0; i++) {
     const dcs_result_metric *m = &r->metric[i];
-    if (m->method[0][0] != 0 && !method_varies(m, r->n_points)) printf("%s by %s\n", m->name, m->method[0]);
+    if (m->method[0][0] != 0 && !method_varies(m, r->n_points))
+      dcs_print_line(stdout, "%s by %s", m->name, m->method[0]);
   }
   putchar('\n');
 }
@@ -197,7 +207,8 @@ static void print_reasons(const dcs_result *r)
   bool any = false;
   for (int64_t p = 0; p < r->n_points; p++) {
     if (r->reason[p][0] == 0) continue;
-    printf("%spoint %" PRId64 ": %s: %s\n", any ? "" : "\n", p, dcs_point_status_word(r->status[p]), r->reason[p]);
+    if (!any) putchar('\n');
+    dcs_print_line(stdout, "point %" PRId64 ": %s: %s", p, dcs_point_status_word(r->status[p]), r->reason[p]);
     any = true;
   }
 }

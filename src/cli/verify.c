@@ -9,6 +9,7 @@
 #include "archive/print.h"
 #include "archive/samples.h"
 #include "base/memory.h"
+#include "base/plain.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "run/dump.h"
@@ -257,10 +258,11 @@ static int verify(const char *path)
 {
   dcs_error err = {""};
   dcs_result *r = NULL;
-  printf("%s\n", path);
+  dcs_print_line(stdout, "%s", path);
   dcs_status st = dcs_guard_result(path, &r, &err);
   if (st != DCS_OK) {
-    printf("  %-9s FAILED\n%s: %s\n", "read", path, st == DCS_ECORRUPT ? "DAMAGED" : "NOT READ");
+    printf("  %-9s FAILED\n", "read");
+    dcs_print_line(stdout, "%s: %s", path, st == DCS_ECORRUPT ? "DAMAGED" : "NOT READ");
     fflush(stdout);
     return dcs_cli_fail(st, &err);
   }
@@ -269,7 +271,7 @@ static int verify(const char *path)
   bool (*const checks[])(const dcs_result *) = {check_errors, check_ratio, check_levels, check_bounds, check_records};
   bool holds = check_samples(path, r);
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) holds = checks[i](r) && holds;
-  printf("%s: %s\n", path, !holds ? "FAILED" : open > 0 ? "INCOMPLETE" : "VERIFIED");
+  dcs_print_line(stdout, "%s: %s", path, !holds ? "FAILED" : open > 0 ? "INCOMPLETE" : "VERIFIED");
   dcs_result_destroy(&r);
   return !holds ? DCS_EXIT_ERROR : open > 0 ? DCS_EXIT_INCOMPLETE : DCS_EXIT_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/plain.h"
 #include "run/assemble.h"
 
 dcs_status dcs_finish(const dcs_tasks *tasks, dcs_past *past, const char *output, char **provenance,
@@ -19,7 +20,7 @@ dcs_status dcs_finish(const dcs_tasks *tasks, dcs_past *past, const char *output
     outcome->n_refused += result->status[p] == DCS_POINT_REFUSED;
     outcome->n_failed += result->status[p] == DCS_POINT_FAILED;
     if (bad && outcome->first_reason[0] == '\0')
-      snprintf(outcome->first_reason, sizeof outcome->first_reason, "%s", result->reason[p]);
+      dcs_plain(result->reason[p], sizeof outcome->first_reason, outcome->first_reason);
   }
   outcome->unchanged = past->result != NULL && dcs_result_digest(past->result) == dcs_result_digest(result);
   if (!outcome->unchanged) {

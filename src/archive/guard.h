@@ -7,7 +7,7 @@
  *  result            show check verify fit export merge   dcs_guard_result
  *  result in place   run merge                            dcs_guard_look: run before MPI_Init, on rank 0; merge at once
  *  samples           run verify merge                     the same; verify reads them in the child alone, merge copies
- *                                                         what the child has read (but attributes only in place)
+ *                                                         what the child has read
  *  stored study      check (claims), merge (all of it)    nobody (check); merge parses it in a child
  *  cloud of points   run plan check merge                 dcs_points_file_read; run parses its study before MPI_Init
  *  result            analysis (h5py)                      dcs show, which both scripts call first

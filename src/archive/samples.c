@@ -116,10 +116,29 @@ done:
   return st;
 }
 
+dcs_status dcs_samples_describe(dcs_samples *s, int64_t p)
+{
+  dcs_status st = DCS_OK;
+  char name[DCS_SAMPLES_NAME];
+  dcs_samples_name(s->study->point[p].hash, name);
+  DCS_TRY(dcs_h5_put_attribute(&s->h5, s->group, name, "point", s->study->point[p].canonical));
+  DCS_TRY(dcs_h5_put_attribute(&s->h5, s->group, name, "units", "data units"));
+done:
+  return st;
+}
+
+dcs_status dcs_samples_describe_checksums(dcs_samples *s, hid_t set, int64_t rows)
+{
+  dcs_status st = DCS_OK;
+  DCS_TRY(dcs_h5_put_attribute(&s->h5, set, NULL, "algorithm", "CRC-32 of zlib"));
+  DCS_TRY(dcs_h5_put_attribute_u64(&s->h5, set, "rows", (uint64_t)rows));
+done:
+  return st;
+}
+
 static dcs_status make_set(dcs_samples *s, int64_t p, int d)
 {
   dcs_status st = DCS_OK;
-  const dcs_point *point = &s->study->point[p];
   hsize_t size[2] = {(hsize_t)s->study->save_samples, (hsize_t)d}, chunk[2] = {(hsize_t)s->rows, (hsize_t)d};
   hid_t space = H5Screate_simple(2, size, NULL), create = H5Pcreate(H5P_DATASET_CREATE);
   st = dcs_reserve(&s->crc, &s->n_crc, (size_t)s->n_chunks, sizeof *s->crc);
@@ -133,8 +152,7 @@ static dcs_status make_set(dcs_samples *s, int64_t p, int d)
   if (!good) DCS_TRY(dcs_h5_fail(&s->h5, DCS_EIO, s->name, "cannot prepare the data set"));
   s->set = H5Dcreate2(s->group, s->name, H5T_IEEE_F64LE, space, H5P_DEFAULT, create, H5P_DEFAULT);
   if (s->set < 0) DCS_TRY(dcs_h5_fail(&s->h5, DCS_EIO, s->name, "cannot make the data set"));
-  DCS_TRY(dcs_h5_put_attribute(&s->h5, s->group, s->name, "point", point->canonical));
-  DCS_TRY(dcs_h5_put_attribute(&s->h5, s->group, s->name, "units", "data units"));
+  DCS_TRY(dcs_samples_describe(s, p));
 done:
   dcs_h5_release(space);
   dcs_h5_release(create);
@@ -200,8 +218,7 @@ static dcs_status write_checksums(dcs_samples *s)
   if (space >= 0 && H5Pset_obj_track_times(create, false) >= 0 && H5Pset_fill_time(create, H5D_FILL_TIME_NEVER) >= 0)
     set = H5Dcreate2(s->checksums, s->name, H5T_STD_U64LE, space, H5P_DEFAULT, create, H5P_DEFAULT);
   if (set < 0) DCS_TRY(dcs_h5_fail(&s->h5, DCS_EIO, s->name, "cannot make the checksums"));
-  DCS_TRY(dcs_h5_put_attribute(&s->h5, s->checksums, s->name, "algorithm", "CRC-32 of zlib"));
-  DCS_TRY(dcs_h5_put_attribute_u64(&s->h5, set, "rows", (uint64_t)s->rows));
+  DCS_TRY(dcs_samples_describe_checksums(s, set, s->rows));
   if (s->rank == 0 && H5Dwrite(set, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, s->crc) < 0)
     DCS_TRY(dcs_h5_fail(&s->h5, DCS_EIO, s->name, "its checksums cannot be written"));
 done:

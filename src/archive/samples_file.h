@@ -34,6 +34,10 @@ DCS_NODISCARD dcs_status dcs_samples_make(const char *path, const dcs_study *stu
 /** The file with its attributes and the groups: collective, or by this process alone where there is no communicator. */
 DCS_NODISCARD dcs_status dcs_samples_open(dcs_samples *samples);
 
+/** Attributes of the data set of point p, and of its checksums. */
+DCS_NODISCARD dcs_status dcs_samples_describe(dcs_samples *samples, int64_t p);
+DCS_NODISCARD dcs_status dcs_samples_describe_checksums(dcs_samples *samples, hid_t set, int64_t rows);
+
 typedef struct {
   uint64_t hash;
   double d;

@@ -6,16 +6,27 @@
 #include "archive/guard.h"
 #include "archive/samples_file.h"
 
-/** Data set and checksums of one point, as they are stored. */
-static dcs_status copy_point(dcs_samples *to, hid_t from, const char *path, uint64_t hash, dcs_error *err)
+/** Data set and checksums of point p, as they are stored; their attributes anew, as nobody has read those of `from`. */
+static dcs_status copy_point(dcs_samples *to, const dcs_h5 *from, int64_t p, dcs_error *err)
 {
+  dcs_status st = DCS_OK;
+  uint64_t hash = to->study->point[p].hash;
+  const dcs_column *d = dcs_study_column(to->study, "d");
+  hid_t copy = H5Pcreate(H5P_OBJECT_COPY), checksums = H5I_INVALID_HID;
   char name[2][sizeof "/checksums/" + DCS_SAMPLES_NAME];
   snprintf(name[0], sizeof name[0], "/samples/%016" PRIx64, hash);
   snprintf(name[1], sizeof name[1], "/checksums/%016" PRIx64, hash);
-  for (int i = 0; i < 2; i++)
-    if (H5Ocopy(from, name[i], to->h5.file, name[i], H5P_DEFAULT, H5P_DEFAULT) < 0)
-      return dcs_fail(err, DCS_EIO, "%s: %s cannot be copied to %s", path, name[i], to->temporary);
-  return DCS_OK;
+  bool good = H5Pset_copy_object(copy, H5O_COPY_WITHOUT_ATTR_FLAG) >= 0;
+  for (int i = 0; i < 2; i++) good = good && H5Ocopy(from->file, name[i], to->h5.file, name[i], copy, H5P_DEFAULT) >= 0;
+  if (good) checksums = H5Dopen2(to->h5.file, name[1], H5P_DEFAULT);
+  if (checksums < 0)
+    DCS_TRY(dcs_fail(err, DCS_EIO, "%s: %s cannot be copied to %s", from->path, name[0], to->temporary));
+  DCS_TRY(dcs_samples_describe(to, p));
+  DCS_TRY(dcs_samples_describe_checksums(to, checksums, dcs_samples_chunk((int)d->number[p], to->study->save_samples)));
+done:
+  dcs_h5_release(checksums);
+  dcs_h5_release(copy);
+  return st;
 }
 
 dcs_status dcs_samples_join(const char *path, const dcs_study *study, int n_inputs, char *const *input,
@@ -56,7 +67,7 @@ dcs_status dcs_samples_join(const char *path, const dcs_study *study, int n_inpu
       DCS_TRY(dcs_h5_open(&from, input[i], err));
       open_input = i;
     }
-    DCS_TRY(copy_point(s, from.file, input[i], study->point[p].hash, err));
+    DCS_TRY(copy_point(s, &from, p, err));
   }
 done:
   dcs_h5_close(&from);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,6 +23,17 @@
 enum { HEADER = 32, FRAME = 8 + sizeof(dcs_record) };
 static const uint64_t study = 0x1234;
 #define LOG "j/r00003.log"
+
+/** The journal's syncs come here: counted, and failing when told to. Whether a disk keeps its word no test can see. */
+static int n_syncs, sync_error;
+int fdatasync(int fd);
+int fdatasync(int fd)
+{
+  (void)fd;
+  n_syncs++;
+  errno = sync_error;
+  return sync_error == 0 ? 0 : -1;
+}
 
 static dcs_record record_at(int64_t block)
 {
@@ -258,6 +270,50 @@ static void test_disk_full(void **state)
   assert_holds(21, 0);
 }
 
+/** However many records there are, a sync a second; none is left without one for longer than the next append takes. */
+static void test_syncs_by_time(void **state)
+{
+  (void)state;
+  dcs_journal *journal = NULL;
+  dcs_error err = {""};
+  dcs_record r = record_at(0);
+  assert_int_equal(dcs_journal_open("j", 3, study, &journal, &err), DCS_OK);
+  n_syncs = 0;
+  for (int i = 0; i < 4; i++) {
+    nanosleep(&(struct timespec){.tv_nsec = 550000000}, NULL);
+    assert_int_equal(dcs_journal_append(journal, &r, &err), DCS_OK);
+  }
+  assert_true(n_syncs >= 2); /* after 1.1 and 2.2 s; more where the machine stood still */
+  assert_true(n_syncs <= 4);
+  struct timespec start, end;
+  int slow = n_syncs;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  for (int i = 0; i < 1000; i++) assert_int_equal(dcs_journal_append(journal, &r, &err), DCS_OK);
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  assert_true(n_syncs - slow <= end.tv_sec - start.tv_sec + 2);
+  int before = n_syncs;
+  assert_int_equal(dcs_journal_close(&journal, &err), DCS_OK);
+  assert_int_equal(n_syncs, before + 1);
+}
+
+/** After a failed sync the kernel may forget what it could not write: back to what an earlier one covered. */
+static void test_failed_sync(void **state)
+{
+  (void)state;
+  dcs_journal *journal = NULL;
+  dcs_error err = {""};
+  append(3, 0, 2);
+  assert_int_equal(dcs_journal_open("j", 3, study, &journal, &err), DCS_OK);
+  dcs_record r = record_at(2);
+  assert_int_equal(dcs_journal_append(journal, &r, &err), DCS_OK);
+  sync_error = EIO;
+  assert_int_equal(dcs_journal_flush(journal, &err), DCS_EIO);
+  assert_non_null(strstr(err.text, "look after the disk, then run again; 2 finished blocks of this log are safe"));
+  sync_error = 0;
+  assert_holds(2, 0);
+  assert_int_equal(dcs_journal_close(&journal, &err), DCS_OK);
+}
+
 static void test_lock(void **state)
 {
   (void)state;
@@ -314,10 +370,11 @@ int main(void)
   char directory[] = "/tmp/dcs_test_journal_XXXXXX";
   if (mkdtemp(directory) == NULL || chdir(directory) != 0) return 1;
   const struct CMUnitTest tests[] = {
-      TEST(test_round_trip),   TEST(test_torn_tail),      TEST(test_garbage_is_cut_and_kept),
-      TEST(test_flipped_bits), TEST(test_invalid_record), TEST(test_other_study),
-      TEST(test_duplicates),   TEST(test_order),          TEST(test_disk_full),
-      TEST(test_lock),         TEST(test_bad_places),     TEST(test_remove),
+      TEST(test_round_trip),    TEST(test_torn_tail),      TEST(test_garbage_is_cut_and_kept),
+      TEST(test_flipped_bits),  TEST(test_invalid_record), TEST(test_other_study),
+      TEST(test_duplicates),    TEST(test_order),          TEST(test_disk_full),
+      TEST(test_lock),          TEST(test_bad_places),     TEST(test_remove),
+      TEST(test_syncs_by_time), TEST(test_failed_sync),
   };
   int failed = cmocka_run_group_tests_name("journal", tests, NULL, NULL);
   if (chdir("/") != 0 || rmdir(directory) != 0) perror(directory);

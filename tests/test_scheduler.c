@@ -77,10 +77,12 @@ static void test_paper_size_on_a_thousand_ranks(void **state)
   out = simulate(&model, study, &none, NULL);
   print_message("costs that depend on the level: efficiency %.4f in %.0f s\n", out.efficiency, out.seconds);
   assert_true(out.efficiency >= 0.95);
-  /* without records and plans the longest wait is a message to every other rank, one's own, and two naps */
+  /* without records and plans: the report comes when rank 0 has just begun to send batches, one to every other rank; then
+   * it takes a report from each, and they may stand in the queue before this one; its own two messages and two naps */
   model.record = model.plan = 0;
   out = simulate(&model, study, &none, NULL);
-  assert_true(out.idle_most <= 1001 * model.message + 2 * model.latency + 2e-4);
+  print_message("without records and plans: longest wait %.4f s\n", out.idle_most);
+  assert_true(out.idle_most <= (3 * 999 + 2) * model.message + 2 * model.latency + 2e-4);
   dcs_study_destroy(&study);
 }
 

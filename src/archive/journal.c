@@ -14,7 +14,7 @@
 
 #include "base/write.h"
 
-enum { SYNC_RECORDS = 16, SYNC_SECONDS = 1, VERSION = 1, BYTE_ORDER_MARK = 0x01020304 };
+enum { SYNC_SECONDS = 1, VERSION = 1, BYTE_ORDER_MARK = 0x01020304 };
 
 typedef struct {
   char magic[8];
@@ -275,6 +275,13 @@ dcs_status dcs_journal_flush(dcs_journal *journal, dcs_error *err)
   return DCS_OK;
 }
 
+static double seconds_since(const struct timespec *then)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)(now.tv_sec - then->tv_sec) + 1e-9 * (double)(now.tv_nsec - then->tv_nsec);
+}
+
 dcs_status dcs_journal_append(dcs_journal *journal, const dcs_record *record, dcs_error *err)
 {
   frame f = {.length = sizeof f.payload, .payload = *record};
@@ -282,11 +289,7 @@ dcs_status dcs_journal_append(dcs_journal *journal, const dcs_record *record, dc
   if (!dcs_write_all(journal->fd, &f, sizeof f)) return roll_back(journal, err, errno, journal->length, journal->count);
   journal->length += (int64_t)sizeof f;
   journal->count++;
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  bool due =
-      journal->count - journal->synced_count >= SYNC_RECORDS || now.tv_sec - journal->synced_at.tv_sec > SYNC_SECONDS;
-  return due ? dcs_journal_flush(journal, err) : DCS_OK;
+  return seconds_since(&journal->synced_at) >= SYNC_SECONDS ? dcs_journal_flush(journal, err) : DCS_OK;
 }
 
 dcs_status dcs_journal_close(dcs_journal **journal, dcs_error *err)

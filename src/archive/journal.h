@@ -3,11 +3,14 @@
 /** Append-only log of finished blocks, one file per rank: DIRECTORY/r00003.log.
  *
  *  File: header (magic "dcsjrnl\n", format version, byte-order mark, sizeof(dcs_record), study hash, CRC-32), then
- *  records (length, CRC-32 over length and payload, payload). One write() per record, fdatasync every 16 records or
- *  when a second has passed, and on close. Reading takes every rNUMBER.log in the directory, whatever the rank count
- *  was; a torn or damaged tail ends that file's list, and the bytes after the last good record are cut when the file is
- *  next opened for appending (what was cut is kept as NAME.log.cut-N if it is not a plain torn record of this study).
- *  Not collective. */
+ *  records (length, CRC-32 over length and payload, payload). One write() per record: what was appended outlives the
+ *  process, however it is killed. fdatasync after an append when the last one is a second old, and on close: a machine
+ *  that loses power, or a node whose files live elsewhere and that dies, takes with it the block in progress on each
+ *  rank and the blocks it finished within the last such second, less than a second of its work. (A sync takes 0.1 to
+ *  10 ms on a local disk: one for every 16 blocks of 0.3 ms took 7 to 34% of the time.)
+ *  Reading takes every rNUMBER.log in the directory, whatever the rank count was; a torn or damaged tail ends that file's
+ *  list, and the bytes after the last good record are cut when the file is next opened for appending (what was cut is
+ *  kept as NAME.log.cut-N if it is not a plain torn record of this study). Not collective. */
 #include "archive/record.h"
 
 typedef struct dcs_journal dcs_journal;

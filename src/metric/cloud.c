@@ -103,7 +103,7 @@ dcs_next dcs_cloud_plan(const dcs_problem *problem, int power, const dcs_stop *s
     return DCS_NEXT_RUN;
   }
   dcs_stop scaled = {.rel_error = power * stop->rel_error, .max_paths = stop->max_paths};
-  return dcs_mean_plan(0, 1, DCS_CLOUD_QUANTITIES, wanted, &scaled, previous, sums, next);
+  return dcs_mean_extend(DCS_CLOUD_QUANTITIES, wanted, &scaled, previous, sums, next);
 }
 
 dcs_estimate dcs_cloud_root(const dcs_sums *sums, int quantity)

@@ -70,7 +70,6 @@ dcs_next dcs_constant_plan(double draw_flops, const dcs_stop *stop, const dcs_de
     return DCS_NEXT_RUN;
   }
   if (!previous->is_final) return after_pilot(draw_flops, stop, previous, sums, next);
-  dcs_stop left = {stop->rel_error, (stop->max_paths - previous->spent) / previous->inner};
-  return dcs_mean_plan(previous->inner * draw_flops, DCS_LANES, DCS_CONSTANT_QUANTITIES, wanted, &left, previous, sums,
+  return dcs_mean_plan(previous->inner * draw_flops, DCS_LANES, DCS_CONSTANT_QUANTITIES, wanted, stop, previous, sums,
                        next);
 }

@@ -11,12 +11,13 @@ int64_t dcs_level_groups(const dcs_problem *problem) { return (int64_t)problem->
 
 static double round_down(double value, int multiple) { return fmax(floor(value / multiple), 1) * multiple; }
 
-dcs_next dcs_level_plan(double flops_per_path, int multiple, int64_t first, int64_t groups, double needed,
-                        const dcs_stop *stop, const dcs_design *previous, dcs_design *next)
+dcs_next dcs_level_plan(double flops_per_path, int multiple, int64_t first, int64_t least, int64_t groups,
+                        double needed, const dcs_stop *stop, const dcs_design *previous, dcs_design *next)
 {
   double n = (double)groups, affordable = stop->max_paths / n;
   if (previous == NULL) {
-    double outer = round_down(fmin((double)first, affordable / DCS_LEVEL_BLOCKS), multiple);
+    double outer = fmin((double)first, fmax(MAX_BLOCK_FLOPS / flops_per_path, (double)least));
+    outer = round_down(fmin(outer, affordable / DCS_LEVEL_BLOCKS), multiple);
     double blocks = fmin(fmax(floor(affordable / outer), 1), DCS_LEVEL_BLOCKS);
     *next = (dcs_design){.inner = 1, .outer = (int64_t)outer, .blocks = (int64_t)blocks * groups, .is_final = true};
     return DCS_NEXT_RUN;

@@ -11,9 +11,10 @@ enum { DCS_LEVEL_BLOCKS = 8 /**< of each level, in a phase */ };
 /** steps + 1: a group for each level. */
 int64_t dcs_level_groups(const dcs_problem *problem);
 
-/** Plan: blocks of `first` paths (a multiple of `multiple`, fewer if max_paths demands it), then larger ones. `needed`
- *  is how many times more samples the level that is worst off needs; not looked at when previous == NULL. */
-dcs_next dcs_level_plan(double flops_per_path, int multiple, int64_t first, int64_t groups, double needed,
-                        const dcs_stop *stop, const dcs_design *previous, dcs_design *next);
+/** Plan: blocks of `first` paths (a multiple of `multiple`, fewer if max_paths demands it, or if they take more than a
+ *  second; the latter down to `least`), then larger ones. `needed` is how many times more samples the level that is worst
+ *  off needs; not looked at when previous == NULL. */
+dcs_next dcs_level_plan(double flops_per_path, int multiple, int64_t first, int64_t least, int64_t groups,
+                        double needed, const dcs_stop *stop, const dcs_design *previous, dcs_design *next);
 
 #endif

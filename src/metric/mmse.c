@@ -37,7 +37,7 @@ static dcs_next plan(const dcs_problem *problem, const dcs_stop *stop, const dcs
     dcs_estimate e = dcs_sums_estimate(&sums[k], 0);
     if (e.std_error > 0) needed = fmax(needed, pow(e.std_error / (stop->rel_error * fabs(e.value)), 2));
   }
-  return dcs_level_plan(path_flops(problem), DCS_LANES, FIRST_PATHS, groups, needed, stop, previous, next);
+  return dcs_level_plan(path_flops(problem), DCS_LANES, FIRST_PATHS, DCS_LANES, groups, needed, stop, previous, next);
 }
 
 static void work_destroy(dcs_block_work **work)

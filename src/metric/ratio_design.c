@@ -82,6 +82,17 @@ static dcs_design best(double path_flops, const dcs_stop *stop, dcs_design base,
                fmax(variance, fmin(tails * wanted, TAIL_FACTOR * variance)) / wanted);
 }
 
+/** The same samples in more blocks, so that none takes long: a pilot of many steps in a high dimension would. */
+static dcs_design divided(double path_flops, dcs_design design)
+{
+  int multiple = design.inner == 1 ? DCS_LANES : 1;
+  while (design.outer % (2 * multiple) == 0 && path_flops * (double)design.outer * design.inner > MAX_BLOCK_FLOPS) {
+    design.outer /= 2;
+    design.blocks *= 2;
+  }
+  return design;
+}
+
 static dcs_design new_phase(const dcs_design *previous)
 {
   dcs_design next = *previous;
@@ -100,6 +111,7 @@ static dcs_next after_pilot(double path_flops, const dcs_stop *stop, const dcs_d
     int inner_growth = pilot->inner == 1 || INNER_GROWTH * pilot->inner > MAX_INNER ? 1 : INNER_GROWTH;
     next->inner *= inner_growth;
     next->blocks *= PILOT_GROWTH / inner_growth;
+    *next = divided(path_flops, *next);
   } else {
     *next = best(path_flops, stop, *next, sums, MIN_INNER);
   }
@@ -141,6 +153,7 @@ dcs_next dcs_ratio_plan(double path_flops, bool deterministic, const dcs_stop *s
   if (previous != NULL) return (previous->is_final ? after_final : after_pilot)(path_flops, stop, previous, sums, next);
   int inner = deterministic ? 1 : PILOT_INNER;
   *next = (dcs_design){.inner = inner, .outer = (int64_t)PILOT_OUTER * PILOT_INNER / inner, .blocks = PILOT_BLOCKS};
+  *next = divided(path_flops, *next);
   if (paths_of(next) > stop->max_paths / 2) *next = sized(path_flops, stop, *next, inner, stop->max_paths);
   return DCS_NEXT_RUN;
 }

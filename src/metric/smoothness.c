@@ -199,8 +199,8 @@ static dcs_next plan(const dcs_problem *problem, const dcs_stop *stop, const dcs
     double error, value = top(problem, previous, sums, &error).value;
     if (error > 0) needed = pow(error / (stop->rel_error * fabs(value)), 2);
   }
-  return dcs_level_plan(path_flops(problem), DCS_LANES, (int64_t)first, node_count(problem), needed, stop, previous,
-                        next);
+  return dcs_level_plan(path_flops(problem), DCS_LANES, (int64_t)first, (int64_t)first, node_count(problem), needed,
+                        stop, previous, next);
 }
 
 static void work_destroy(dcs_block_work **work)

@@ -11,9 +11,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/memory.h"
+#include "metric/forecast.h"
 #include "metric/level_design.h"
 #include "metric/mean_design.h"
 #include "metric/ratio_design.h"
+#include "study/study.h"
 
 #define MAX_FLOPS 1e10 /* mean_design.c, level_design.c */
 #define LEAST_FLOPS 1e8
@@ -132,12 +135,60 @@ static void test_pilot_of_ratios(void **state)
     }
 }
 
+/** What `dcs plan` foretells: no plan of these estimators goes beyond max_paths, and it comes close to it. */
+static void test_forecast(void **state)
+{
+  (void)state;
+  static const char text[] =
+      "study: forecast\n"
+      "source: test\n"
+      "seed: 1\n"
+      "targets: {gmm: {law: mixture, d: $d, components: 3, separation: 1.0, means_seed: 1, stddev: 0.3},\n"
+      "          bell: {law: gaussian, d: $d, variance: 2}}\n"
+      "schedule: {levels: geometric, sigma_max: 10}\n"
+      "delta: 1.0e-2\n"
+      "grid: {target: [gmm, bell], sampler: [ddpm-beta], d: [2, 300], steps: [16, 200]}\n"
+      "metrics: [kl, kl_path, kl_chain, mmse, smoothness, information, kl_constant, w2_sliced]\n"
+      "stop: {rel_error: 0.01, max_paths: 1.0e7}\n";
+  dcs_study *study = NULL;
+  dcs_error err = {{0}};
+  int n_exact = 0, n_sampled = 0;
+  if (dcs_study_parse("test.yaml", text, sizeof text - 1, 0, NULL, &study, &err) != DCS_OK) fail_msg("%s", err.text);
+  for (int64_t p = 0; p < study->n_points; p++) {
+    dcs_problem *problem = NULL;
+    assert_int_equal(dcs_study_problem(study, p, &problem, &err), DCS_OK);
+    for (int m = 0; m < study->n_metrics; m++) {
+      const dcs_estimator *estimator;
+      int quantity;
+      dcs_forecast first, most;
+      dcs_design design;
+      if (dcs_metric_choose(study->metric[m], problem, &estimator, &quantity, &err) != DCS_OK) continue;
+      assert_int_equal(dcs_forecast_of(estimator, problem, &study->stop, &first, &most), DCS_OK);
+      assert_int_equal(estimator->plan(problem, &study->stop, NULL, NULL, &design), DCS_NEXT_RUN);
+      double flops = estimator->flops(problem, &design), most_flops = flops / paths_of(&design) * (double)design.blocks;
+      assert_true(first.blocks == (double)design.blocks && first.flops == flops * first.blocks);
+      n_exact += estimator->exact;
+      n_sampled += !estimator->exact;
+      if (estimator->exact) {
+        assert_true(most.blocks == first.blocks && most.flops == first.flops);
+      } else { /* a sample of a few estimators is a tile or a cloud, so that paths are told from flops */
+        most_flops *= study->stop.max_paths;
+        assert_true(most.blocks >= 32 && most.flops <= 1.0001 * most_flops && most.flops >= 0.7 * most_flops);
+      }
+    }
+    dcs_problem_destroy(problem);
+    dcs_free(&problem);
+  }
+  assert_true(n_exact >= 10 && n_sampled >= 20);
+  dcs_study_destroy(&study);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_blocks_of_a_mean),          cmocka_unit_test(test_a_mean_stops_at_max_paths),
       cmocka_unit_test(test_blocks_that_cannot_change), cmocka_unit_test(test_blocks_of_levels),
-      cmocka_unit_test(test_pilot_of_ratios),
+      cmocka_unit_test(test_pilot_of_ratios),           cmocka_unit_test(test_forecast),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,7 +105,7 @@ static void play(dcs_tasks *tasks, behaviour how, int64_t *computed)
   dcs_problems_destroy(&problems);
 }
 
-static dcs_result *result_of(const dcs_tasks *tasks)
+static dcs_result *result_of(dcs_tasks *tasks)
 {
   dcs_result *result = NULL;
   dcs_error err = {{0}};

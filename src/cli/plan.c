@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/columns.h"
 #include "cli/json.h"
+#include "metric/forecast.h"
 #include "study/study.h"
 
 enum { ESTIMATORS_MAX = 32, SET_MAX = 64, REFUSALS_SHOWN = 20 };
@@ -108,23 +109,25 @@ static share *find_share(budget *b, const dcs_estimator *estimator)
   return &b->share[b->n_shares++];
 }
 
-static void add_work(share *s, int64_t point, const dcs_problem *problem, const dcs_stop *stop)
+static dcs_status add_work(share *s, int64_t point, const dcs_problem *problem, const dcs_stop *stop)
 {
   dcs_design design = {0};
+  dcs_forecast first, most;
+  dcs_status st = dcs_forecast_of(s->estimator, problem, stop, &first, &most);
+  if (st != DCS_OK) return st;
   s->points++;
-  if (s->estimator->plan(problem, stop, NULL, NULL, &design) != DCS_NEXT_RUN) return;
-  double flops = s->estimator->flops(problem, &design), groups = (double)dcs_estimator_groups(s->estimator, problem);
-  double blocks = fmax((double)design.blocks, groups);
+  if (s->estimator->plan(problem, stop, NULL, NULL, &design) != DCS_NEXT_RUN) return DCS_OK;
+  double flops = s->estimator->flops(problem, &design);
   double paths = fmax((double)design.outer * fmax(design.inner, 1), 1.0);
-  double most = s->estimator->exact ? blocks : fmax(blocks, ceil(stop->max_paths / paths));
-  s->first += flops * blocks;
-  s->most += flops * most;
-  s->first_blocks += blocks;
-  s->most_blocks += most;
+  s->first += first.flops;
+  s->most += most.flops;
+  s->first_blocks += first.blocks;
+  s->most_blocks += most.blocks;
   double per_step = flops / paths / problem->steps->count;
-  if (s->points > 1 && per_step <= s->largest) return;
+  if (s->points > 1 && per_step <= s->largest) return DCS_OK;
   s->largest = per_step;
   s->heaviest = point;
+  return DCS_OK;
 }
 
 static dcs_status refuse(budget *b, int64_t point, const dcs_metric *metric, const char *reason)
@@ -170,7 +173,7 @@ static dcs_status plan_point(const dcs_study *study, int64_t point, budget *b, d
     share *s = find_share(b, estimator);
     if (s == NULL) DCS_TRY(dcs_fail(err, DCS_EARG, "more than %d estimators", ESTIMATORS_MAX));
     bool *done_before = &counted[s - b->share];
-    if (!*done_before) add_work(s, point, problem, &study->stop);
+    if (!*done_before) DCS_TRY(add_work(s, point, problem, &study->stop));
     *done_before = true;
   }
 done:
@@ -210,6 +213,7 @@ static double file_bytes(const dcs_study *study, const budget *b, double blocks)
 
 typedef struct {
   double flops[2], blocks[2], hours[2], bytes[2];
+  double records[2]; /**< bytes that rank 0 needs for them beside what every rank needs: an array that doubles */
 } total;
 
 static total add_up(const dcs_study *study, const options *o, const budget *b)
@@ -224,6 +228,7 @@ static total add_up(const dcs_study *study, const options *o, const budget *b)
   for (int k = 0; k < 2; k++) {
     t.hours[k] = t.flops[k] / (o->gflops * 1e9) / 3600.0;
     t.bytes[k] = file_bytes(study, b, t.blocks[k]);
+    t.records[k] = 2.0 * (double)sizeof(dcs_record) * t.blocks[k];
   }
   return t;
 }
@@ -272,7 +277,9 @@ static void print_text(const dcs_study *study, const options *o, const budget *b
   printf("\ncore-hours   %.3g (first designs) to %.3g (all points to max_paths), if a core does %.4g Gflop/s\n",
          t->hours[0], t->hours[1], o->gflops);
   printf("result file  about %.2f to at most %.2f MiB\n", t->bytes[0] / mib, t->bytes[1] / mib);
-  printf("memory       about %.0f MiB per rank, without what MPI takes\n", ceil(b->memory / mib));
+  printf("memory       about %.0f MiB per rank, without what MPI takes; rank 0: %.0f to at most %.0f MiB more for "
+         "blocks\n",
+         ceil(b->memory / mib), ceil(t->records[0] / mib), ceil(t->records[1] / mib));
   printf("refused      %" PRId64 "\n", b->n_refusals);
   print_refusals(study, b);
 }
@@ -311,6 +318,8 @@ static void print_json(const dcs_study *study, const options *o, const budget *b
   print_range("file_bytes", t->bytes);
   fputs(",\n \"memory_bytes_per_rank\": ", stdout);
   dcs_json_number(b->memory);
+  print_range("blocks", t->blocks);
+  print_range("memory_bytes_for_blocks_on_rank_0", t->records);
   fputs(",\n \"refused\": [", stdout);
   for (int64_t i = 0; i < b->n_refusals; i++) {
     const refusal *r = &b->refusal[i];

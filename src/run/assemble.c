@@ -150,12 +150,10 @@ done:
 }
 
 /** All blocks in order, and the time spent on each point. */
-static dcs_status add_records(const dcs_tasks *tasks, dcs_result *r, dcs_error *err)
+static dcs_status move_records(dcs_tasks *tasks, dcs_result *r, dcs_error *err)
 {
-  for (int64_t i = 0; i < tasks->records.count; i++) {
-    dcs_status st = dcs_records_add(&r->records, &tasks->records.record[i]);
-    if (st != DCS_OK) return st;
-  }
+  r->records = tasks->records;
+  tasks->records = (dcs_records){0};
   for (int64_t p = 0; p < r->n_points; p++) {
     const dcs_choice *choice = tasks->choice + p * r->n_metrics;
     for (int m = 0; m < r->n_metrics; m++) {
@@ -167,7 +165,7 @@ static dcs_status add_records(const dcs_tasks *tasks, dcs_result *r, dcs_error *
   return dcs_records_unique(&r->records, err);
 }
 
-dcs_status dcs_assemble(const dcs_tasks *tasks, dcs_result **out, dcs_error *err)
+dcs_status dcs_assemble(dcs_tasks *tasks, dcs_result **out, dcs_error *err)
 {
   dcs_status st = DCS_OK;
   const dcs_study *study = tasks->study;
@@ -184,7 +182,7 @@ dcs_status dcs_assemble(const dcs_tasks *tasks, dcs_result **out, dcs_error *err
     if (problem != NULL) dcs_problem_destroy(problem);
     dcs_free(&problem);
   }
-  DCS_TRY(add_records(tasks, r, err));
+  DCS_TRY(move_records(tasks, r, err));
 done:
   if (problem != NULL) dcs_problem_destroy(problem);
   dcs_free(&problem);

@@ -7,8 +7,8 @@
 #include "base/plain.h"
 #include "run/assemble.h"
 
-dcs_status dcs_finish(const dcs_tasks *tasks, dcs_past *past, const char *output, char **provenance,
-                      dcs_run_outcome *outcome, dcs_error *err)
+dcs_status dcs_finish(dcs_tasks *tasks, dcs_past *past, const char *output, char **provenance, dcs_run_outcome *outcome,
+                      dcs_error *err)
 {
   dcs_status st = DCS_OK;
   dcs_result *result = NULL;

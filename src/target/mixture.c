@@ -1,6 +1,7 @@
 /** Gaussian mixtures with isotropic components: X_0 ~ sum_j w_j N(mu_j, s_j^2 I); s_j = 0 gives atoms. */
 #include "target/mixture.h"
 
+#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
@@ -74,12 +75,9 @@ static void centre(dcs_target *target, dcs_mixture *mix)
 /** All inner products of the centred means. */
 static void tabulate(int d, dcs_mixture *mix)
 {
+  cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, mix->k, d, 1, mix->mu, d, 0, mix->gram, mix->k);
   for (int j = 0; j < mix->k; j++)
-    for (int l = 0; l <= j; l++) {
-      double dot = 0;
-      for (int i = 0; i < d; i++) dot += mix->mu[j * d + i] * mix->mu[l * d + i];
-      mix->gram[j * mix->k + l] = mix->gram[l * mix->k + j] = dot;
-    }
+    for (int l = 0; l < j; l++) mix->gram[l * mix->k + j] = mix->gram[j * mix->k + l];
 }
 
 dcs_status dcs_mixture_check_size(const char *law, int k, int d, dcs_error *err)

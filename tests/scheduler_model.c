@@ -193,12 +193,15 @@ static double block_seconds(const world *w, int64_t task, const dcs_order *order
   const dcs_task *t = &w->tasks->task[task];
   const char *name = dcs_estimator_at(t->estimator)->name;
   uint64_t point = w->tasks->study->point[t->point].hash, id = dcs_hash_bytes(name, strlen(name));
-  int i = 0;
+  int i = 0, given = 0;
   while (measured[i].estimator != NULL && strcmp(measured[i].estimator, name) != 0) i++;
-  double spread = measured[i].spread * normal(point, id, 1);
+  while (given < w->model->n_paces && strcmp(w->model->pace[given].estimator, name) != 0) given++;
+  bool is_given = given < w->model->n_paces;
+  double pace = is_given ? w->model->pace[given].seconds : measured[i].seconds;
+  double spread = (is_given ? w->model->pace[given].spread : measured[i].spread) * normal(point, id, 1);
   double scatter = w->model->scatter * normal(point, id ^ (uint64_t)order->design.phase, 2 + (uint64_t)order->block);
   bool is_cheap = strcmp(name, "smoothness") == 0 && 5 * (order->block % t->groups) >= 2 * t->groups;
-  return t->flops * measured[i].seconds * exp(spread + scatter) / (is_cheap ? w->model->levels : 1);
+  return t->flops * pace * exp(spread + scatter) / (is_cheap ? w->model->levels : 1);
 }
 
 /** A record with sums of mean 1 and the variance that makes the point as hard as it is drawn to be; noise and bias are

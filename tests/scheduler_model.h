@@ -5,8 +5,16 @@
  *  return invented sums, from which the real estimators plan as many blocks as the point is hard. */
 #include "run/tasks.h"
 
+/** Seconds per counted operation of an estimator, and the spread of its logarithm from point to point. */
+typedef struct {
+  char estimator[32];
+  double seconds, spread;
+} dcs_model_pace;
+
 typedef struct {
   int ranks;
+  int n_paces;
+  dcs_model_pace pace[16]; /**< instead of those of the model's own table */
   double slow_share;       /**< of the ranks, spread evenly, run at half speed */
   double dies_at;          /**< seconds: a rank dies, and with it the job; INFINITY: never */
   double message, record;  /**< seconds rank 0 spends on a message, in or out, and on each record in it */

@@ -18,7 +18,6 @@
 #include "metric/ratio_design.h"
 #include "study/study.h"
 
-#define MAX_FLOPS 1e10 /* mean_design.c, level_design.c */
 #define LEAST_FLOPS 1e8
 
 static double paths_of(const dcs_design *design) { return (double)(design->blocks * design->outer) * design->inner; }
@@ -63,11 +62,11 @@ static void test_blocks_of_a_mean(void **state)
         double needed = variance / (stop.rel_error * stop.rel_error), work = flops * paths_of(&w.last);
         double block = flops * (double)w.last.outer, step = flops * multiple;
         assert_int_equal(w.end, DCS_NEXT_DONE);
-        assert_true(block <= fmax(MAX_FLOPS, step));
+        assert_true(block <= fmax(DCS_BLOCK_FLOPS, step));
         assert_true(w.last.blocks >= 32);
         /* many blocks only where they are long */
-        assert_true(w.last.blocks <= 8 * 256 || block >= 0.5 * MAX_FLOPS || step >= 0.5 * MAX_FLOPS);
-        assert_true(w.blocks <= 3500 || block >= 0.5 * MAX_FLOPS);
+        assert_true(w.last.blocks <= 8 * 256 || block >= 0.5 * DCS_BLOCK_FLOPS || step >= 0.5 * DCS_BLOCK_FLOPS);
+        assert_true(w.blocks <= 3500 || block >= 0.5 * DCS_BLOCK_FLOPS);
         /* short blocks only in little work: an eighth of what is wanted may be in blocks an eighth as long, and rounding to
          * a multiple takes half at most */
         assert_true(block >= fmin(LEAST_FLOPS, work / 256) / 2);
@@ -111,11 +110,11 @@ static void test_blocks_of_levels(void **state)
     for (int64_t least = 16; least <= 1008; least = least == 16 ? 1008 : 2000) {
       dcs_design first, next;
       assert_int_equal(dcs_level_plan(flops, 16, 1008, least, 65, 0, &stop, NULL, &first), DCS_NEXT_RUN);
-      assert_true(first.outer == 1008 || (double)first.outer * flops <= MAX_FLOPS || first.outer == least);
+      assert_true(first.outer == 1008 || (double)first.outer * flops <= DCS_BLOCK_FLOPS || first.outer == least);
       assert_true(first.outer >= least && first.outer % 16 == 0 && first.blocks == 8 * 65);
-      assert_true(2 * (double)first.outer * flops > MAX_FLOPS || first.outer == 1008 || first.outer == 16);
+      assert_true(2 * (double)first.outer * flops > DCS_BLOCK_FLOPS || first.outer == 1008 || first.outer == 16);
       assert_int_equal(dcs_level_plan(flops, 16, 1008, least, 65, 100, &stop, &first, &next), DCS_NEXT_RUN);
-      assert_true((double)next.outer * flops <= MAX_FLOPS || next.outer == first.outer);
+      assert_true((double)next.outer * flops <= DCS_BLOCK_FLOPS || next.outer == first.outer);
     }
 }
 
@@ -130,8 +129,8 @@ static void test_pilot_of_ratios(void **state)
       assert_int_equal(dcs_ratio_plan(flops, deterministic != 0, &stop, NULL, NULL, &first), DCS_NEXT_RUN);
       double sample = flops * first.inner * (deterministic != 0 ? 16 : 1);
       assert_true(paths_of(&first) == 4 * 512);
-      assert_true(flops * (double)first.outer * first.inner <= fmax(4e10, sample));
-      assert_true(first.blocks == 4 || 2 * flops * (double)first.outer * first.inner > 4e10);
+      assert_true(flops * (double)first.outer * first.inner <= fmax(DCS_BLOCK_FLOPS, sample));
+      assert_true(first.blocks == 4 || 2 * flops * (double)first.outer * first.inner > DCS_BLOCK_FLOPS);
     }
 }
 

@@ -2,10 +2,9 @@
 
 #include <math.h>
 
-#define MAX_BLOCK_FLOPS 1e10 /**< about a second on one core: what a crash can lose and a rank can wait for */
-#define MAX_GROWTH 32.0      /**< of the number of samples at once: an early error is itself uncertain */
-#define SAFETY 1.2           /**< that this growth is enough */
-#define MAX_EXTENSION 3.0    /**< growth up to which more blocks of the same size are better than a fresh start */
+#define MAX_GROWTH 32.0   /**< of the number of samples at once: an early error is itself uncertain */
+#define SAFETY 1.2        /**< that this growth is enough */
+#define MAX_EXTENSION 3.0 /**< growth up to which more blocks of the same size are better than a fresh start */
 
 int64_t dcs_level_groups(const dcs_problem *problem) { return (int64_t)problem->steps->count + 1; }
 
@@ -16,7 +15,7 @@ dcs_next dcs_level_plan(double flops_per_path, int multiple, int64_t first, int6
 {
   double n = (double)groups, affordable = stop->max_paths / n;
   if (previous == NULL) {
-    double outer = fmin((double)first, fmax(MAX_BLOCK_FLOPS / flops_per_path, (double)least));
+    double outer = fmin((double)first, fmax(DCS_BLOCK_FLOPS / flops_per_path, (double)least));
     outer = round_down(fmin(outer, affordable / DCS_LEVEL_BLOCKS), multiple);
     double blocks = fmin(fmax(floor(affordable / outer), 1), DCS_LEVEL_BLOCKS);
     *next = (dcs_design){.inner = 1, .outer = (int64_t)outer, .blocks = (int64_t)blocks * groups, .is_final = true};
@@ -26,7 +25,7 @@ dcs_next dcs_level_plan(double flops_per_path, int multiple, int64_t first, int6
   double outer = (double)previous->outer, blocks = (double)(previous->blocks / groups);
   double growth = fmin(SAFETY * needed, MAX_GROWTH), left = affordable - previous->spent / n;
   double fresh = fmin(growth * outer * blocks, left - outer * blocks) / DCS_LEVEL_BLOCKS;
-  fresh = fmin(round_down(fresh, multiple), round_down(MAX_BLOCK_FLOPS / flops_per_path, multiple));
+  fresh = fmin(round_down(fresh, multiple), round_down(DCS_BLOCK_FLOPS / flops_per_path, multiple));
   *next = *previous;
   if (growth > MAX_EXTENSION && fresh > outer) {
     next->phase++;

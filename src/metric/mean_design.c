@@ -7,7 +7,6 @@ enum {
   MIN_BLOCKS = 32,  /**< the bootstrap resamples blocks */
   MOST_BLOCKS = 256 /**< of a phase when it begins: enough to share among ranks, and the fewer the fewer records */
 };
-#define MAX_BLOCK_FLOPS 1e10  /**< about a second on one core: what a crash can lose and a rank can wait for */
 #define LEAST_BLOCK_FLOPS 1e8 /**< about 10 ms: a thousand times what a record costs the ranks that handle it */
 #define MAX_GROWTH 8.0        /**< of the number of blocks at once: an early error is itself uncertain */
 #define MAX_FRESH_GROWTH 32.0 /**< of the number of samples, when the phases before are lost */
@@ -20,7 +19,7 @@ static double paths_of(const dcs_design *design)
 static dcs_design first_design(double flops_per_sample, int multiple, const dcs_stop *stop)
 {
   double outer = fmin(FIRST_SAMPLES, stop->max_paths) / MIN_BLOCKS;
-  outer = fmin(outer, MAX_BLOCK_FLOPS / flops_per_sample);
+  outer = fmin(outer, DCS_BLOCK_FLOPS / flops_per_sample);
   outer = fmax(floor(outer / multiple), 1) * multiple;
   double blocks = fmin(MIN_BLOCKS, floor(stop->max_paths / outer));
   return (dcs_design){.inner = 1, .outer = (int64_t)outer, .blocks = (int64_t)fmax(blocks, 1), .is_final = true};
@@ -47,7 +46,7 @@ static dcs_design fresh_design(double flops_per_sample, int multiple, double n, 
   next.spent += paths_of(previous);
   n = fmin(n, (stop->max_paths - next.spent) / previous->inner);
   double outer = fmax(n / MOST_BLOCKS, LEAST_BLOCK_FLOPS / flops_per_sample);
-  outer = fmin(fmin(outer, n / MIN_BLOCKS), MAX_BLOCK_FLOPS / flops_per_sample);
+  outer = fmin(fmin(outer, n / MIN_BLOCKS), DCS_BLOCK_FLOPS / flops_per_sample);
   next.outer = (int64_t)fmax(floor(outer / multiple), 1) * multiple;
   next.blocks = (int64_t)floor(n / (double)next.outer);
   return next;

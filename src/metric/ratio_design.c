@@ -26,7 +26,6 @@ enum {
 #define NOISE_FACTOR 32
 /** A phase that turns out to need more than this many times the planned work is designed anew. */
 #define REDESIGN_FACTOR 4
-#define MAX_BLOCK_FLOPS 4e10 /**< a second or two on one core: what a crash can lose and a rank can wait for */
 
 static double paths_of(const dcs_design *design)
 {
@@ -48,7 +47,7 @@ static double error_of_error(const dcs_sums *sums)
 static dcs_design sized(double path_flops, const dcs_stop *stop, dcs_design base, int inner, double n)
 {
   double affordable = (stop->max_paths - base.spent) / inner;
-  double by_flops = MAX_BLOCK_FLOPS / (path_flops * inner);
+  double by_flops = DCS_BLOCK_FLOPS / (path_flops * inner);
   int multiple =
       inner == 1 ? DCS_LANES : 1; /* a block is whole tiles; inner is a multiple of DCS_LANES when it is not 1 */
   double outer = round_up(fmax(fmin(fmin(n, affordable) / WANTED_BLOCKS, by_flops), 1), multiple);
@@ -86,7 +85,7 @@ static dcs_design best(double path_flops, const dcs_stop *stop, dcs_design base,
 static dcs_design divided(double path_flops, dcs_design design)
 {
   int multiple = design.inner == 1 ? DCS_LANES : 1;
-  while (design.outer % (2 * multiple) == 0 && path_flops * (double)design.outer * design.inner > MAX_BLOCK_FLOPS) {
+  while (design.outer % (2 * multiple) == 0 && path_flops * (double)design.outer * design.inner > DCS_BLOCK_FLOPS) {
     design.outer /= 2;
     design.blocks *= 2;
   }

@@ -20,28 +20,10 @@ TEXT
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
-result='' options=(-o figures)
-while [ $# -gt 0 ]; do
-  case $1 in
-    -o | -m)
-      [ $# -ge 2 ] || { usage >&2; exit 2; }
-      options+=("$1" "$2")
-      shift
-      ;;
-    --all) options+=(--all) ;;
-    -h | --help) usage; exit 0 ;;
-    -*) usage >&2; exit 2 ;;
-    *)
-      [ -z "$result" ] || { usage >&2; exit 2; }
-      result=$1
-      ;;
-  esac
-  shift
-done
-[ -n "$result" ] || { usage >&2; exit 2; }
-
-dcs=${DCS:-$(command -v dcs || find "$here"/../build* -maxdepth 3 -type f -name dcs -perm -u+x 2>/dev/null | head -n 1)}
-[ -n "$dcs" ] || { echo "figures.sh: no dcs program: build it, or set DCS" >&2; exit 1; }
+# shellcheck source=analysis/arguments.sh
+source "$here/arguments.sh"
+options=(-o figures)
+read_arguments '-o -m' '--all' "$@"
 
 "$dcs" show "$result" > /dev/null || exit 1 # what no HDF5 survives is named, and not given to Python's
 PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} exec "${PYTHON:-/usr/bin/python3}" -B -m plot "$result" --dcs "$dcs" "${options[@]}"

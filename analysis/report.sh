@@ -16,31 +16,13 @@ TEXT
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
-result='' out=report
-while [ $# -gt 0 ]; do
-  case $1 in
-    -o)
-      [ $# -ge 2 ] || { usage >&2; exit 2; }
-      out=$2
-      shift
-      ;;
-    -h | --help) usage; exit 0 ;;
-    -*) usage >&2; exit 2 ;;
-    *)
-      [ -z "$result" ] || { usage >&2; exit 2; }
-      result=$1
-      ;;
-  esac
-  shift
-done
-[ -n "$result" ] || { usage >&2; exit 2; }
-[ -f "$result" ] || { echo "report.sh: no such file: $result" >&2; exit 1; }
-
-dcs=${DCS:-$(command -v dcs || find "$here"/../build* -maxdepth 3 -type f -name dcs -perm -u+x 2>/dev/null | head -n 1)}
-[ -n "$dcs" ] || { echo "report.sh: no dcs program: build it, or set DCS" >&2; exit 1; }
+# shellcheck source=analysis/arguments.sh
+source "$here/arguments.sh"
+options=(-o report)
+read_arguments '-o' '' "$@"
 
 "$dcs" show "$result" >/dev/null || exit 1 # a damaged file is named once, before anything is drawn
 code=0
-DCS=$dcs bash "$here/figures.sh" "$result" -o "$out" || code=$?
+DCS=$dcs bash "$here/figures.sh" "$result" "${options[@]}" || code=$?
 [ "$code" -eq 0 ] || [ "$code" -eq 4 ] || exit 1 # 4: drawn without points that are missing; the page names them
-"${PYTHON:-/usr/bin/python3}" -B "$here/report.py" "$result" --dcs "$dcs" -o "$out"
+"${PYTHON:-/usr/bin/python3}" -B "$here/report.py" "$result" --dcs "$dcs" "${options[@]}"

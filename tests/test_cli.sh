@@ -5,6 +5,8 @@
 #   test_cli.sh [DCS [DIRECTORY]]     default: $DCS and the working directory; MPIRUN names the launcher
 set -euo pipefail
 
+# shellcheck source=tests/compare.sh
+source "$(dirname "${BASH_SOURCE[0]}")/compare.sh"
 dcs=$(realpath "${1:-$DCS}")
 cd "${2:-.}"
 mpirun=${MPIRUN:-mpirun}
@@ -13,7 +15,7 @@ rm -rf cases failures
 mkdir cases
 : > failures
 
-fail() {
+fail() { # in place of the one in compare.sh: it also has to reach this shell from those in the background
   echo "FAILED: $*" | tee -a "$work/failures" >&2
   exit 1
 }
@@ -97,6 +99,8 @@ mkdir cases/garbage
 head -c 5000 "$dcs" > cases/garbage/study.yaml
 refused garbage 2 'study.yaml:1: not valid YAML' run study.yaml -o r.h5
 study override
+study axis_override
+refused axis_override 2 "set grid.stps: nothing uses the axis 'stps'; nearest one that is used: 'steps'" run study.yaml -o r.h5 --set 'grid.stps=[8]'
 refused override 2 "set stop.rel_eror: .*'rel_error'" run study.yaml -o r.h5 --set stop.rel_eror=0.1
 
 # the place of the result
@@ -162,6 +166,9 @@ wait
   refused_here 2 "no study file given" "$dcs" run -o r.h5
   refused_here 2 "not a number of seconds" "$dcs" run study.yaml -o r.h5 --max-seconds soon
   refused_here 2 "one study file at a time, not also 'b'" "$dcs" run study.yaml b -o r.h5
+  refused_here 2 "the name of the study file is empty" "$dcs" plan ''
+  refused_here 2 "the name of the result file is empty" "$dcs" show ''
+  refused_here 2 "--set steps: write KEY=VALUE" "$dcs" plan study.yaml --set steps
   refused_here 2 "no section 'targts'.*'targets'" "$dcs" list targts
   refused_here 2 "choose one of --csv, --json and --levels" "$dcs" export r.h5
   refused_here 2 "choose one of --csv, --json and --levels" "$dcs" export --csv --levels r.h5
@@ -226,7 +233,6 @@ expect() {
 }
 
 valid_json() { python3 -m json.tool < out > /dev/null || fail "not JSON: $(cat out)"; }
-digest() { h5dump -a /data_digest "$1" | grep '(0)'; }
 
 expect 0 "$dcs" --version
 grep -q '^dcs [0-9.]*$' out || fail "--version: $(cat out)"
@@ -309,6 +315,11 @@ for row, point, cells in zip(rows, points, shown, strict=True):
     for cell, metric in zip(cells[3:], ('kl', 'w2')):  # seven digits shown
         assert abs(float(cell) / float(row[metric]) - 1) < 1e-6, (cell, row[metric])
 PYTHON
+
+# no claims: nothing is wrong, and nothing was shown
+sed '/^claims/,$d' study.yaml > unclaimed.yaml
+expect 0 "$dcs" check r.h5 --study unclaimed.yaml
+grep -q '^dcs: warning: unclaimed.yaml states no claims: nothing was judged' err || fail "no claims: $(cat out err)"
 
 # a claim that is wrong; a point that cannot be measured
 sed 's/\[-2.2, -1.8\]/[-1.2, -0.8]/' study.yaml > wrong.yaml

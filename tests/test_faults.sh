@@ -5,16 +5,13 @@
 #   test_faults.sh [DCS [DIRECTORY]]     default: $DCS and the working directory; MPIRUN names the launcher
 set -euo pipefail
 
+# shellcheck source=tests/compare.sh
+source "$(dirname "${BASH_SOURCE[0]}")/compare.sh"
 dcs=$(realpath "${1:-$DCS}")
 cd "${2:-.}"
 mpirun=${MPIRUN:-mpirun}
 rm -rf ./*.h5 ./*.journal ./*.tmp directory.h5 as_it_was before
 RANDOM=1 # the moments of the kills; which blocks they hit depends on the machine all the same
-
-fail() {
-  echo "FAILED: $*" >&2
-  exit 1
-}
 
 # one_error PATTERN: the log has exactly one error line of ours, and it says PATTERN
 one_error() {
@@ -31,10 +28,9 @@ run() {
 # ranks_of PID: processes of the ranks that this mpirun started
 ranks_of() { pgrep -P "$1" -x dcs; }
 
-# straight.h5 and $1 hold the same data
-same() {
-  [[ $(h5dump -a /data_digest "$1" | grep '(0)') == "$(h5dump -a /data_digest straight.h5 | grep '(0)')" ]] ||
-    fail "$1: not the data of the straight run"
+# as_straight FILE: it is what the straight run wrote, and nothing else is left
+as_straight() {
+  same straight.h5 "$1"
   [[ ! -e $1.journal && ! -e $1.tmp ]] || fail "$1: something left behind"
 }
 
@@ -108,7 +104,7 @@ for ((round = 0; round < 10 && total < 50; round++)); do
     ((kills > 0)) || fail "no run was killed"
     echo "$kind: killed $kills times"
     total=$((total + kills))
-    same killed.h5
+    as_straight killed.h5
     rm killed.h5
   done
 done
@@ -129,7 +125,7 @@ one_error "holds blocks of .* points that this study no longer has; .*; it was r
 diff -r as_it_was changed.h5.journal || fail "a refused run changed the journal"
 run "$dcs" run study.yaml -o changed.h5
 [[ $status == 0 ]] || fail "changed back: exit code $status: $(cat log)"
-same changed.h5
+as_straight changed.h5
 
 # --- signals: one rank gets it, all stop ---
 for signal in USR1 TERM INT; do
@@ -153,7 +149,7 @@ damage() {
 finish_damaged() {
   run "$dcs" run study.yaml -o damaged.h5
   [[ $status == 0 ]] || fail "$1: exit code $status: $(cat log)"
-  same damaged.h5
+  as_straight damaged.h5
 }
 for cut in 1 7 300; do
   damage
@@ -211,7 +207,7 @@ one_error 'full.h5.journal/r00000.log: .*blocks of this log are safe'
 run "$dcs" run study.yaml -o full.h5
 [[ $status == 0 ]] || fail "after disk full: exit code $status: $(cat log)"
 grep -q ' [1-9][0-9]* blocks from an earlier run' log || fail "after disk full: no block was kept: $(cat log)"
-same full.h5
+as_straight full.h5
 rm full.h5
 
 # on one rank of two: both end, one line
@@ -219,7 +215,7 @@ run "$mpirun" -n 1 "$dcs" run -q study.yaml -o full.h5 : -n 1 "${command[@]}"
 [[ $status == 1 ]] || fail "disk full on rank 1: exit code $status: $(cat log)"
 one_error 'full.h5.journal/r00001.log'
 run "$dcs" run study.yaml -o full.h5
-same full.h5
+as_straight full.h5
 
 # the journal fits, the result does not: the journal stays
 damage
@@ -229,7 +225,7 @@ run "$mpirun" -n 4 "${command[@]}"
 [[ ! -e damaged.h5 && ! -e damaged.h5.tmp ]] || fail "half a result was written"
 run "$dcs" run study.yaml -o damaged.h5
 [[ $status == 0 ]] || fail "after no room for the result: exit code $status: $(cat log)"
-same damaged.h5
+as_straight damaged.h5
 
 # --- paths that cannot be written: said at the start ---
 mkdir directory.h5

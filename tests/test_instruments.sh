@@ -5,14 +5,11 @@
 #   test_instruments.sh     DCS, DCS_SOURCE and MPIRUN are in the environment; works in the current directory
 set -euo pipefail
 
+# shellcheck source=tests/compare.sh
+source "$(dirname "${BASH_SOURCE[0]}")/compare.sh"
 mpirun=${MPIRUN:-mpirun}
 study=$DCS_SOURCE/tests/instruments.yaml
 rm -rf ./*.h5 ./*.journal
-
-fail() {
-  echo "FAILED: $*" >&2
-  exit 1
-}
 
 # run RANKS FILE [OPTION..]: prints the exit code
 run() {
@@ -21,8 +18,6 @@ run() {
   "$mpirun" -q -n "$ranks" "$DCS" run "$study" -o "$file" "$@" > log 2>&1 || status=$?
   echo "$status"
 }
-
-digest() { h5dump -a /data_digest "$1" | grep '(0)'; }
 
 for ranks in 1 2 3; do
   status=$(run "$ranks" "r$ranks.h5")

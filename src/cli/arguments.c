@@ -113,13 +113,33 @@ static dcs_status unknown(const dcs_nearest *nearest, const char *path, const ch
                   nearest->name != NULL ? nearest->name : "none");
 }
 
+error_t dcs_cli_add_set(const struct argp_state *state, const char *arg, dcs_cli_set *set)
+{
+  if (strchr(arg, '=') == NULL) return dcs_cli_usage(state, "--set %s: write KEY=VALUE", arg);
+  if (set->count == DCS_SET_MAX) return dcs_cli_usage(state, "--set at most %d times", DCS_SET_MAX);
+  set->value[set->count++] = arg;
+  return 0;
+}
+
+/** An empty name is a shell variable that is not set. */
+static error_t only_file(const char *what, char *arg, const struct argp_state *state, const char **path)
+{
+  if (*path != NULL) return dcs_cli_usage(state, "one %s at a time, not also '%s'", what, arg);
+  if (*arg == '\0') return dcs_cli_usage(state, "the name of the %s is empty", what);
+  *path = arg;
+  return 0;
+}
+
+error_t dcs_cli_study_file(char *arg, const struct argp_state *state, const char **path)
+{
+  return only_file("study file", arg, state, path);
+}
+
 error_t dcs_cli_result_file(int key, char *arg, const struct argp_state *state, const char **path)
 {
   if (key == ARGP_KEY_NO_ARGS) return dcs_cli_usage(state, "no result file given");
   if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
-  if (state->arg_num > 0) return dcs_cli_usage(state, "one result file at a time, not also '%s'", arg);
-  *path = arg;
-  return 0;
+  return only_file("result file", arg, state, path);
 }
 
 dcs_status dcs_cli_check_metric(const dcs_result *result, const char *path, const char *name, dcs_error *err)

@@ -11,12 +11,9 @@
 #include "cli/json.h"
 #include "rate/rate.h"
 
-enum { SET_MAX = 64 };
-
 typedef struct {
   const char *path, *study;
-  const char *set[SET_MAX];
-  int n_set;
+  dcs_cli_set set;
   bool json, store;
 } options;
 
@@ -61,9 +58,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     o->study = arg;
     return 0;
   case 'S':
-    if (o->n_set == SET_MAX) return dcs_cli_usage(state, "--set at most %d times", SET_MAX);
-    o->set[o->n_set++] = arg;
-    return 0;
+    return dcs_cli_add_set(state, arg, &o->set);
   case 'j':
     o->json = true;
     return 0;
@@ -71,7 +66,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     o->store = true;
     return 0;
   case ARGP_KEY_END:
-    if (o->n_set > 0 && o->study == NULL)
+    if (o->set.count > 0 && o->study == NULL)
       return dcs_cli_usage(state, "--set overrides keys of the file given by --study");
     return 0;
   default:
@@ -88,7 +83,7 @@ static dcs_status study_load(const options *o, const dcs_result *result, dcs_stu
   if (o->study == NULL)
     return dcs_study_parse_claims(o->path, result->canonical, strlen(result->canonical), study, err);
   DCS_TRY(dcs_study_read(o->study, &text, &n_text, err));
-  DCS_TRY(dcs_study_parse(o->study, text, n_text, o->n_set, o->set, study, err));
+  DCS_TRY(dcs_study_parse(o->study, text, n_text, o->set.count, o->set.value, study, err));
   if (strcmp((*study)->name, result->study) != 0) /* the seed may differ: claims do not depend on it */
     st = dcs_fail(err, DCS_EMISMATCH, "%s is study '%s', %s is of study '%s'", o->study, (*study)->name, o->path,
                   result->study);
@@ -267,8 +262,6 @@ static dcs_status store(const char *path, int n_rows, dcs_check_row *rows, dcs_e
   double *number[TEXTS + NUMBERS] = {NULL};
   const double *number_in[TEXTS + NUMBERS];
   char **text[TEXTS + NUMBERS] = {NULL};
-  char kind[][16] = {"exponent", "bounded", "below", "log_exponent", "steps_to", "between"};
-  char verdict[][8] = {"PASS", "FAIL", "MISSING"}, empty[] = "";
   for (int k = 0; k < TEXTS + NUMBERS; k++) {
     if (k < TEXTS)
       DCS_TRY(dcs_alloc((size_t)n_rows, sizeof **text, &text[k]));
@@ -279,16 +272,12 @@ static dcs_status store(const char *path, int n_rows, dcs_check_row *rows, dcs_e
   }
   for (int i = 0; i < n_rows; i++) {
     const dcs_claim *claim = rows[i].claim;
-    char *words[TEXTS] = {claim->name,
-                          claim->source == NULL ? empty : claim->source,
-                          kind[claim->kind],
-                          rows[i].where,
-                          verdict[rows[i].verdict],
-                          rows[i].note};
+    const char *words[TEXTS] = {claim->name,   cell_source(&rows[i]),         kind_word[claim->kind],
+                                rows[i].where, verdict_word[rows[i].verdict], rows[i].note};
     double values[NUMBERS] = {
         rows[i].value,    rows[i].lo,    rows[i].hi,     rows[i].exact,
         rows[i].constant, rows[i].least, band_lo(claim), claim->kind == DCS_CLAIM_BELOW ? 1 : claim->hi};
-    for (int k = 0; k < TEXTS; k++) text[k][i] = words[k];
+    for (int k = 0; k < TEXTS; k++) text[k][i] = (char *)words[k]; /* which the table only reads */
     for (int k = 0; k < NUMBERS; k++) number[TEXTS + k][i] = values[k];
   }
   dcs_table table = {TEXTS + NUMBERS, n_rows, names, number_in, text};
@@ -321,6 +310,9 @@ int dcs_cli_check(int argc, char **argv)
     print_json(n_rows, rows, count);
   else
     print_text(n_rows, rows, count);
+  if (study->n_claims == 0)
+    fprintf(stderr, "dcs: warning: %s states no claims: nothing was judged; --study takes them from another file\n",
+            o.study != NULL ? o.study : o.path);
   if (o.store) DCS_TRY(store(o.path, n_rows, rows, &err));
   if (count[DCS_VERDICT_MISSING] > 0) code = DCS_EXIT_INCOMPLETE;
   if (count[DCS_VERDICT_FAIL] > 0) code = DCS_EXIT_CLAIM;

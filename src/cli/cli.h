@@ -2,7 +2,7 @@
 #define DCS_CLI_CLI_H
 /** One file per subcommand; each parses its arguments with argp, calls one function, prints. Data on stdout, everything
  *  else on stderr as "dcs: error: ..." (one line). */
-#include "base/status.h"
+#include "run/run.h"
 
 enum {
   DCS_EXIT_OK = 0,
@@ -32,6 +32,9 @@ int dcs_cli_bench(int argc, char **argv);
 /** Of the ranks that read the same wrong command line, one is enough to say so. Asks the launcher's environment, as MPI
  *  is not initialised yet. */
 bool dcs_cli_is_first_rank(void);
+
+/** Say on stderr how many points were refused or failed, if any; returns the exit code that belongs to it. */
+int dcs_cli_warn_refused(const dcs_run_outcome *outcome);
 
 /** Print the message and return the exit code that belongs to a status. */
 int dcs_cli_fail(dcs_status status, const dcs_error *err);

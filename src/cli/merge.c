@@ -21,7 +21,8 @@ static const struct argp_option options[] = {
 
 typedef struct {
   dcs_merge_options merge;
-  const char **set, **input; /* [argc] */
+  dcs_cli_set set;
+  const char **input; /* [argc] */
 } arguments;
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -32,9 +33,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     a->merge.study = arg;
     return 0;
   case KEY_SET:
-    if (strchr(arg, '=') == NULL) return dcs_cli_usage(state, "--set %s: write KEY=VALUE", arg);
-    a->set[a->merge.n_set++] = arg;
-    return 0;
+    return dcs_cli_add_set(state, arg, &a->set);
   case KEY_PARTIAL:
     a->merge.partial = true;
     return 0;
@@ -46,7 +45,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
   case ARGP_KEY_END:
     if (a->merge.n_inputs == 0) return dcs_cli_usage(state, "give the result to write and the results to merge");
-    if (a->merge.n_set > 0 && a->merge.study == NULL)
+    if (a->set.count > 0 && a->merge.study == NULL)
       return dcs_cli_usage(state, "--set overrides keys of the file given by --study");
     return 0;
   default:
@@ -65,8 +64,8 @@ static int tell(const dcs_merge_options *merge, const dcs_run_outcome *outcome)
   if (outcome->unchanged)
     fprintf(stderr, "dcs: %s is complete: nothing to do\n", merge->output);
   else
-    fprintf(stderr, "dcs: %lld points of %d files; written to %s\n", (long long)outcome->n_points, merge->n_inputs,
-            merge->output);
+    fprintf(stderr, "dcs: %lld points of %d file%s; written to %s\n", (long long)outcome->n_points, merge->n_inputs,
+            merge->n_inputs == 1 ? "" : "s", merge->output);
   if (outcome->dump.n_missing > 0) {
     fprintf(stderr,
             "dcs: warning: %lld points have no samples beside the inputs, so none are written; `dcs run STUDY -o %s` "
@@ -74,11 +73,7 @@ static int tell(const dcs_merge_options *merge, const dcs_run_outcome *outcome)
             (long long)outcome->dump.n_missing, merge->output);
     return DCS_EXIT_INCOMPLETE;
   }
-  if (outcome->n_refused + outcome->n_failed == 0) return DCS_EXIT_OK;
-  fprintf(stderr, "dcs: warning: %lld of %lld points refused, %lld failed; the first: %s\n",
-          (long long)outcome->n_refused, (long long)outcome->n_points, (long long)outcome->n_failed,
-          outcome->first_reason);
-  return DCS_EXIT_INCOMPLETE;
+  return dcs_cli_warn_refused(outcome);
 }
 
 int dcs_cli_merge(int argc, char **argv)
@@ -101,16 +96,15 @@ int dcs_cli_merge(int argc, char **argv)
   dcs_error err = {{0}};
   dcs_status st = DCS_OK;
   int code = DCS_EXIT_USAGE;
-  DCS_TRY(dcs_alloc((size_t)argc, sizeof *a.set, &a.set));
   DCS_TRY(dcs_alloc((size_t)argc, sizeof *a.input, &a.input));
   if (!dcs_cli_parse(&argp, argc, argv, false, &a)) goto done;
-  a.merge.set = a.set;
+  a.merge.n_set = a.set.count;
+  a.merge.set = a.set.value;
   a.merge.input = a.input;
   DCS_TRY(dcs_merge(&a.merge, &outcome, &err));
   code = tell(&a.merge, &outcome);
 done:
   if (st != DCS_OK) code = dcs_cli_fail(st, &err);
   dcs_free(&a.input);
-  dcs_free(&a.set);
   return code;
 }

@@ -15,12 +15,11 @@
 #include "metric/forecast.h"
 #include "study/study.h"
 
-enum { ESTIMATORS_MAX = 32, SET_MAX = 64, REFUSALS_SHOWN = 20 };
+enum { ESTIMATORS_MAX = 32, REFUSALS_SHOWN = 20 };
 
 typedef struct {
   const char *path;
-  const char *set[SET_MAX];
-  int n_set;
+  dcs_cli_set set;
   double gflops; /**< assumed rate of one core, 10^9 operations per second */
   bool json;
 } options;
@@ -78,9 +77,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   char *end = NULL;
   switch (key) {
   case 's':
-    if (o->n_set == SET_MAX) return dcs_cli_usage(state, "--set at most %d times", SET_MAX);
-    o->set[o->n_set++] = arg;
-    return 0;
+    return dcs_cli_add_set(state, arg, &o->set);
   case 'g':
     o->gflops = strtod(arg, &end);
     if (end == arg || *end != '\0' || !(o->gflops > 0.0 && o->gflops < 1e9))
@@ -90,9 +87,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     o->json = true;
     return 0;
   case ARGP_KEY_ARG:
-    if (state->arg_num > 0) return dcs_cli_usage(state, "one study file at a time, not also '%s'", arg);
-    o->path = arg;
-    return 0;
+    return dcs_cli_study_file(arg, state, &o->path);
   case ARGP_KEY_NO_ARGS:
     return dcs_cli_usage(state, "no study file given");
   default:
@@ -347,7 +342,7 @@ int dcs_cli_plan(int argc, char **argv)
   if (!dcs_cli_parse(&argp, argc, argv, false, &o)) return DCS_EXIT_USAGE;
 
   DCS_TRY(dcs_study_read(o.path, &text, &n_text, &err));
-  DCS_TRY(dcs_study_parse(o.path, text, n_text, o.n_set, o.set, &study, &err));
+  DCS_TRY(dcs_study_parse(o.path, text, n_text, o.set.count, o.set.value, &study, &err));
   for (int64_t i = 0; i < study->n_points; i++) DCS_TRY(plan_point(study, i, &b, &err));
   DCS_TRY(measure_memory(study, &b, &err));
   total t = add_up(study, &o, &b);

@@ -4,10 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
-#include "run/run.h"
 
 enum { KEY_SET = 256, KEY_MAX_SECONDS, KEY_SHARD, KEY_COMPRESS };
 
@@ -37,7 +35,7 @@ static const struct argp_option options[] = {
 
 typedef struct {
   dcs_run_options run;
-  const char **set; /* [argc] */
+  dcs_cli_set set;
 } arguments;
 
 static bool read_shard(const char *text, int *shard, int *shards)
@@ -65,9 +63,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     a->run.quiet = true;
     return 0;
   case KEY_SET:
-    if (strchr(arg, '=') == NULL) return dcs_cli_usage(state, "--set %s: write KEY=VALUE", arg);
-    a->set[a->run.n_set++] = arg;
-    return 0;
+    return dcs_cli_add_set(state, arg, &a->set);
   case KEY_MAX_SECONDS:
     a->run.max_seconds = strtod(arg, &end);
     if (end == arg || *end != '\0' || !(a->run.max_seconds >= 0))
@@ -83,9 +79,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
       return dcs_cli_usage(state, "--shard %s: write I/N with 1 <= I <= N <= 1000000", arg);
     return 0;
   case ARGP_KEY_ARG:
-    if (a->run.study != NULL) return dcs_cli_usage(state, "one study file at a time, not also '%s'", arg);
-    a->run.study = arg;
-    return 0;
+    return dcs_cli_study_file(arg, state, &a->run.study);
   case ARGP_KEY_END:
     if (a->run.study == NULL || a->run.output == NULL)
       return dcs_cli_usage(state, "%s", a->run.study == NULL ? "no study file given" : "no result file given: -o R.h5");
@@ -95,9 +89,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
   }
 }
 
+int dcs_cli_warn_refused(const dcs_run_outcome *outcome)
+{
+  if (outcome->n_refused + outcome->n_failed == 0) return DCS_EXIT_OK;
+  fprintf(stderr, "dcs: warning: %lld of %lld points refused, %lld failed; the first: %s\n",
+          (long long)outcome->n_refused, (long long)outcome->n_points, (long long)outcome->n_failed,
+          outcome->first_reason);
+  return DCS_EXIT_INCOMPLETE;
+}
+
 static int tell(const dcs_run_options *run, const dcs_run_outcome *outcome)
 {
-  int64_t n_bad = outcome->n_refused + outcome->n_failed;
   if (outcome->checkpoint) {
     fprintf(stderr, "dcs: stopped at a checkpoint: run again to go on\n");
     return DCS_EXIT_CHECKPOINT;
@@ -105,10 +107,7 @@ static int tell(const dcs_run_options *run, const dcs_run_outcome *outcome)
   if (outcome->n_max_paths > 0)
     fprintf(stderr, "dcs: warning: %lld of %lld points reached stop.max_paths before stop.rel_error\n",
             (long long)outcome->n_max_paths, (long long)outcome->n_points);
-  if (n_bad > 0)
-    fprintf(stderr, "dcs: warning: %lld of %lld points refused, %lld failed; the first: %s\n",
-            (long long)outcome->n_refused, (long long)outcome->n_points, (long long)outcome->n_failed,
-            outcome->first_reason);
+  int code = dcs_cli_warn_refused(outcome);
   if (!run->quiet && outcome->unchanged)
     fprintf(stderr, "dcs: %s is complete: nothing to do\n", run->output);
   else if (!run->quiet)
@@ -117,7 +116,7 @@ static int tell(const dcs_run_options *run, const dcs_run_outcome *outcome)
   if (!run->quiet && outcome->dump.written)
     fprintf(stderr, "dcs: samples: %.4g MB in %.2f s, %.2f s of them for the file\n", outcome->dump.bytes / 1e6,
             outcome->dump.seconds, outcome->dump.write_seconds);
-  return n_bad > 0 ? DCS_EXIT_INCOMPLETE : DCS_EXIT_OK;
+  return code;
 }
 
 int dcs_cli_run(int argc, char **argv)
@@ -130,8 +129,8 @@ int dcs_cli_run(int argc, char **argv)
           "Run a study, or go on with it, on one core or under mpirun.\n\n"
           "Finished work is kept in R.h5.journal until R.h5 is written, whole or not at all. SIGUSR1, SIGTERM and "
           "Ctrl-C stop at a checkpoint; the same command goes on from there, with any number of ranks and the same "
-          "result bit "
-          "for bit. A study that has grown (more steps, another sampler) adds to the R.h5 of the smaller one.\v"
+          "result bit for bit. A study that has grown (more steps, another sampler) adds to the R.h5 of the smaller "
+          "one.\v"
           "Examples:\n"
           "  mpirun -n 4 dcs run studies/quick/study.yaml -o quick.h5\n"
           "  dcs run studies/quick/study.yaml -o q.h5 --set stop.rel_error=0.2\n"
@@ -146,16 +145,14 @@ int dcs_cli_run(int argc, char **argv)
      spoken by then. */
   int code = DCS_EXIT_OK;
   bool first = dcs_cli_is_first_rank();
-  dcs_status st = dcs_alloc((size_t)argc, sizeof *a.set, &a.set);
-  if (st != DCS_OK) return dcs_cli_fail(st, &err);
   if (dcs_cli_parse(&argp, argc, argv, !first, &a)) {
-    a.run.set = a.set;
+    a.run.n_set = a.set.count;
+    a.run.set = a.set.value;
     a.run.first = first;
-    st = dcs_run(&a.run, &outcome, &err);
+    dcs_status st = dcs_run(&a.run, &outcome, &err);
     if (outcome.is_root) code = st == DCS_OK ? tell(&a.run, &outcome) : dcs_cli_fail(st, &err);
   } else if (first) {
     code = DCS_EXIT_USAGE;
   }
-  dcs_free(&a.set);
   return code;
 }

@@ -16,10 +16,10 @@
 static dcs_status check_output(const char *path, bool *exists, dcs_error *err)
 {
   struct stat info;
-  if (path[0] == '\0') return dcs_fail(err, DCS_EIO, "the name of the result file is empty: give -o a file name");
+  if (path[0] == '\0') return dcs_fail(err, DCS_EIO, "the name of the result file is empty: give one");
   *exists = stat(path, &info) == 0;
   if (*exists && !S_ISREG(info.st_mode))
-    return dcs_fail(err, DCS_EIO, "%s: is not a regular file: give -o a file name", path);
+    return dcs_fail(err, DCS_EIO, "%s: is not a regular file: give the result another name", path);
   if (!*exists && errno != ENOENT) return dcs_fail(err, DCS_EIO, "%s: %s", path, strerror(errno));
   char *parent = NULL;
   dcs_status st = dcs_strdup(path, &parent);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "study/nearest.h"
 #include "study/schema.h"
 #include "study/spec.h"
 #include "study/word.h"
@@ -278,6 +279,19 @@ done:
   return st;
 }
 
+/** A longer name may be a misspelt one; of short ones all are near. */
+static dcs_status unused_axis(const dcs_grid *grid, const dcs_axis *axis, dcs_error *err)
+{
+  dcs_nearest nearest = {.word = axis->name};
+  for (int i = 0; i < grid->n_axes; i++)
+    if (grid->axis[i].is_used) dcs_nearest_offer(&nearest, grid->axis[i].name);
+  if (nearest.name != NULL && nearest.distance <= 2 && strlen(axis->name) > 3)
+    return dcs_node_fail(axis->values, err, "nothing uses the axis '%s'; nearest one that is used: '%s'", axis->name,
+                         nearest.name);
+  return dcs_node_fail(axis->values, err, "nothing uses the axis '%s'; refer to it as $%s or remove it", axis->name,
+                       axis->name);
+}
+
 dcs_status dcs_points_create(dcs_node *root, dcs_grid *grid, dcs_study *study, dcs_origin **origin, dcs_error *err)
 {
   dcs_status st = DCS_OK;
@@ -293,9 +307,7 @@ dcs_status dcs_points_create(dcs_node *root, dcs_grid *grid, dcs_study *study, d
   DCS_TRY(build_points(&b, *origin, err));
   if (study->n_points == 0) DCS_TRY(dcs_node_fail(grid->exclude, err, "exclude leaves no points"));
   for (int i = 0; i < grid->n_axes; i++)
-    if (!grid->axis[i].is_used)
-      DCS_TRY(dcs_node_fail(grid->axis[i].values, err, "nothing uses the axis '%s'; refer to it as $%s or remove it",
-                            grid->axis[i].name, grid->axis[i].name));
+    if (!grid->axis[i].is_used) DCS_TRY(unused_axis(grid, &grid->axis[i], err));
 done:
   for (size_t i = 0; b.target != NULL && i < b.n_targets; i++) dcs_spec_close(&b.target[i]);
   dcs_free(&b.target);

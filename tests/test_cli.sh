@@ -271,6 +271,38 @@ expect 0 "$dcs" plan study.yaml --json --set 'grid.steps=[8, 16]'
 valid_json
 grep -q '"points": 4' out || fail "plan --set: $(cat out)"
 [[ $(ls) == $'err\nout\nstudy.yaml' ]] || fail "plan wrote something: $(ls)"
+grep -q '"costliest": null' out && grep -q '"estimator_changes": \[\]' out || fail "plan of equals: $(cat out)"
+
+# what the totals of a plan do not show: at one point of ten an error of the score couples the coordinates of a product
+cat > fall.yaml << 'YAML'
+study: fall
+target: {law: mixture, d: 8, means: [-1, 1], weights: [0.4, 0.6], stddev: 0.2, product: true}
+schedule: {levels: geometric, sigma_max: 20}
+delta: 0.01
+grid: {sampler: [ddim, ddpm-posterior], score_error: [0, 0.1], steps: [16, 32, 48, 64, 128]}
+exclude:
+  - {score_error: 0.1, steps: [32, 48, 64, 128]}
+  - {score_error: 0.1, sampler: ddim}
+metrics: [kl, chi2]
+YAML
+expect 0 "$dcs" plan fall.yaml
+grep -A 1 '^costliest    1 of 11 points makes [0-9.]*% of the core-hours .* mainly kl by ratio:$' out > log || fail "plan, costliest: $(cat out)"
+grep -q '^    sampler=ddpm-posterior steps=16 score_error=0.1$' log || fail "plan, costliest: $(cat out)"
+for metric in kl chi2; do # ddim has no other estimator, and is not counted
+  grep -q "^estimators   $metric: quadrature at 5 points, but ratio at 1 of the same kind, " out || fail "plan, estimators: $(cat out)"
+done
+expect 0 "$dcs" plan fall.yaml --json
+python3 - << 'PYTHON' || fail "plan --json: $(cat out)"
+import json
+plan = json.load(open('out'))
+peak, changes = plan['costliest'], plan['estimator_changes']
+assert peak['points'] == 1 and peak['estimator'] == 'ratio' and 0.9 <= peak['share'] <= 1, peak
+assert peak['core_hours'] == peak['first_core_hours'] <= plan['core_hours'][1], peak
+assert [(c['metric'], c['usual_points'], c['other'], c['other_points']) for c in changes] == [
+    ('kl', 5, 'ratio', 1), ('chi2', 5, 'ratio', 1)], changes
+assert all(c['first'] == peak['first'] and 'ddpm-posterior' in c['first']['physics'] for c in changes)
+PYTHON
+rm fall.yaml log
 
 # run, and again: nothing to do, nothing touched
 expect 0 "$dcs" run study.yaml -o r.h5

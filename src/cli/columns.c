@@ -26,3 +26,14 @@ void dcs_column_cell(const dcs_column *c, int64_t point, size_t size, char *text
   else
     snprintf(text, size, "%.10g", c->number[point]);
 }
+
+void dcs_columns_print(const dcs_study *study, int64_t point)
+{
+  for (int c = 0; c < study->n_columns; c++) {
+    char cell[96];
+    if (!dcs_column_varies(&study->column[c], study->n_points)) continue;
+    dcs_column_cell(&study->column[c], point, sizeof cell, cell);
+    printf(" %s=%s", study->column[c].name, cell);
+  }
+  putchar('\n');
+}

@@ -12,8 +12,8 @@
 #include "cli/cli.h"
 #include "cli/columns.h"
 #include "cli/json.h"
+#include "cli/plan_notes.h"
 #include "metric/forecast.h"
-#include "study/study.h"
 
 enum { ESTIMATORS_MAX = 32, REFUSALS_SHOWN = 20 };
 
@@ -47,6 +47,8 @@ typedef struct {
   int64_t n_refusals;
   size_t capacity;
   refusal *refusal;
+  dcs_plan_items items; /**< all that is asked for and not refused */
+  dcs_plan_notes notes;
   double levels; /**< noise levels of all points */
   double memory; /**< bytes of one rank */
 } budget;
@@ -55,8 +57,8 @@ static const char doc[] =
     "Show what a study would compute, and what it would cost. Runs nothing.\n\n"
     "STUDY.yaml is parsed and checked as `dcs run` would. Printed are the points, the work of each estimator, "
     "core-hours, "
-    "the size of the result file, the memory of a rank, and the points that no instrument can measure, with the "
-    "reason. "
+    "the size of the result file, the memory of a rank, the points that no instrument can measure, with the reason, "
+    "those few that make nearly all of the cost, and those that another estimator measures than their likes. "
     "How many paths a point needs is known only after its pilot, so costs are ranges: from the first designs alone to "
     "every point going on to stop.max_paths. The rate of a core is an assumption (--gflops), not a measurement.\v"
     "Examples:\n"
@@ -148,7 +150,8 @@ static dcs_status refuse_all(const dcs_study *study, budget *b, int64_t point, c
 static dcs_status plan_point(const dcs_study *study, int64_t point, budget *b, dcs_error *err)
 {
   dcs_problem *problem = NULL;
-  bool counted[ESTIMATORS_MAX] = {false};
+  double flop[ESTIMATORS_MAX]; /* at most, of each share at this point; below 0: not counted yet */
+  for (int i = 0; i < ESTIMATORS_MAX; i++) flop[i] = -1;
   dcs_status st = dcs_study_problem(study, point, &problem, err);
   if (st == DCS_EREFUSED) return refuse_all(study, b, point, err->text);
   if (st != DCS_OK) return st;
@@ -167,9 +170,12 @@ static dcs_status plan_point(const dcs_study *study, int64_t point, budget *b, d
     DCS_TRY(st);
     share *s = find_share(b, estimator);
     if (s == NULL) DCS_TRY(dcs_fail(err, DCS_EARG, "more than %d estimators", ESTIMATORS_MAX));
-    bool *done_before = &counted[s - b->share];
-    if (!*done_before) DCS_TRY(add_work(s, point, problem, &study->stop));
-    *done_before = true;
+    double *own = &flop[s - b->share], before = s->most;
+    bool shared = *own >= 0;
+    if (!shared) DCS_TRY(add_work(s, point, problem, &study->stop));
+    if (!shared) *own = s->most - before;
+    DCS_TRY(dcs_reserve(&b->items.item, &b->items.capacity, b->items.count + 1, sizeof *b->items.item));
+    b->items.item[b->items.count++] = (dcs_plan_item){point, m, estimator, *own, shared};
   }
 done:
   dcs_problem_destroy(problem);
@@ -246,13 +252,7 @@ static void print_refusals(const dcs_study *study, const budget *b)
   for (int k = 0; k < n; k++) {
     printf("  %s: %s\n    %" PRId64 " point%s, the first:", kind[k]->metric->name, kind[k]->reason, count[k],
            count[k] == 1 ? "" : "s");
-    for (int c = 0; c < study->n_columns; c++) {
-      char cell[96];
-      if (!dcs_column_varies(&study->column[c], study->n_points)) continue;
-      dcs_column_cell(&study->column[c], kind[k]->point, sizeof cell, cell);
-      printf(" %s=%s", study->column[c].name, cell);
-    }
-    putchar('\n');
+    dcs_columns_print(study, kind[k]->point);
   }
   if (more > 0) printf("  ... and %" PRId64 " more; --json prints all\n", more);
 }
@@ -277,6 +277,7 @@ static void print_text(const dcs_study *study, const options *o, const budget *b
          ceil(b->memory / mib), ceil(t->records[0] / mib), ceil(t->records[1] / mib));
   printf("refused      %" PRId64 "\n", b->n_refusals);
   print_refusals(study, b);
+  dcs_plan_notes_print(study, &b->notes, o->gflops);
 }
 
 static void print_range(const char *key, const double range[2])
@@ -326,7 +327,9 @@ static void print_json(const dcs_study *study, const options *o, const budget *b
     dcs_json_string(study->point[r->point].canonical);
     putchar('}');
   }
-  fputs("]}\n", stdout);
+  putchar(']');
+  dcs_plan_notes_json(study, &b->notes, o->gflops);
+  fputs("}\n", stdout);
 }
 
 int dcs_cli_plan(int argc, char **argv)
@@ -345,6 +348,7 @@ int dcs_cli_plan(int argc, char **argv)
   DCS_TRY(dcs_study_parse(o.path, text, n_text, o.set.count, o.set.value, &study, &err));
   for (int64_t i = 0; i < study->n_points; i++) DCS_TRY(plan_point(study, i, &b, &err));
   DCS_TRY(measure_memory(study, &b, &err));
+  DCS_TRY(dcs_plan_notes_find(study, &b.items, o.gflops, &b.notes));
   total t = add_up(study, &o, &b);
   if (o.json)
     print_json(study, &o, &b, &t);
@@ -353,6 +357,8 @@ int dcs_cli_plan(int argc, char **argv)
 done:
   for (int64_t i = 0; i < b.n_refusals; i++) dcs_free(&b.refusal[i].reason);
   dcs_free(&b.refusal);
+  dcs_free(&b.items.item);
+  dcs_free(&b.notes.change);
   dcs_study_destroy(&study);
   dcs_free(&text);
   return st == DCS_OK ? DCS_EXIT_OK : dcs_cli_fail(st, &err);

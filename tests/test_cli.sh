@@ -406,6 +406,17 @@ expect 1 "$dcs" run study.yaml -o scope.h5 --set "$narrow"
 grep -q 'scope.h5: holds w2_coupling of point .*, where this study no longer asks for it; write to another file' err ||
   fail "narrowed: $(cat err)"
 
+# a slip in a filter: measures nothing, and is told
+slip='metrics=[kl, {w2: {steps: [32, 46], d: [3]}}, {w2_coupling: {steps: [32, 46]}}]'
+expect 0 "$dcs" plan study.yaml --set "$slip"
+grep -q '^filters      w2 at 0 of 4 points: no point has steps = 46; d = 3$' out || fail "plan, filters: $(cat out)"
+grep -q '^filters      w2_coupling at 2 of 4 points: no point has steps = 46$' out || fail "plan, filters: $(cat out)"
+expect 0 "$dcs" plan study.yaml --json --set "$slip"
+valid_json
+grep -q '"metric": "w2", "points": 0, "missing": "steps = 46; d = 3"' out || fail "plan --json, filters: $(cat out)"
+expect 0 "$mpirun" -n 2 "$dcs" run -q study.yaml -o slip.h5 --set "$slip"
+[[ $(cat err) == 'dcs: warning: study.yaml: w2 is asked for at none of the points: no point has steps = 46; d = 3' ]] || fail "run, filters: $(cat err)"
+
 # one file, several sizes
 cp study.yaml sizes.yaml
 printf 'scales:\n  desk: {grid.steps: [16, 32, 64]}\n' >> sizes.yaml

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/plain.h"
 #include "cli/columns.h"
 #include "cli/json.h"
 #include "random/stream.h"
@@ -163,6 +164,34 @@ dcs_status dcs_plan_notes_find(const dcs_study *study, const dcs_plan_items *ite
 
 static double core_hours(double gflops, double flop) { return flop / (gflops * 1e9) / 3600.0; }
 
+/** Filters that leave out more than they were meant to. */
+static void print_filters(const dcs_study *study)
+{
+  for (int m = 0; m < study->n_metrics; m++) {
+    char missing[256];
+    int64_t n = dcs_study_count(study, m);
+    dcs_study_missing(study, m, sizeof missing, missing);
+    if (n > 0 && missing[0] == '\0') continue;
+    dcs_print_line(stdout, "filters      %s at %" PRId64 " of %" PRId64 " points: no point has %s",
+                   study->metric[m]->name, n, study->n_points, missing[0] != '\0' ? missing : "these values together");
+  }
+}
+
+static void json_filters(const dcs_study *study)
+{
+  fputs(",\n \"filters\": [", stdout);
+  for (int m = 0, any = 0; m < study->n_metrics; m++) {
+    char missing[256];
+    if (study->scope[m].n_where == 0) continue;
+    dcs_study_missing(study, m, sizeof missing, missing);
+    printf("%s\n  {\"metric\": \"%s\", \"points\": %" PRId64 ", \"missing\": ", any++ > 0 ? "," : "",
+           study->metric[m]->name, dcs_study_count(study, m));
+    dcs_json_string(missing);
+    putchar('}');
+  }
+  putchar(']');
+}
+
 void dcs_plan_notes_print(const dcs_study *study, const dcs_plan_notes *notes, double gflops)
 {
   const dcs_plan_peak *peak = &notes->peak;
@@ -183,6 +212,7 @@ void dcs_plan_notes_print(const dcs_study *study, const dcs_plan_notes *notes, d
            core_hours(gflops, c->flop));
     dcs_columns_print(study, c->first);
   }
+  print_filters(study);
 }
 
 static void json_point(const dcs_study *study, int64_t point)
@@ -217,4 +247,5 @@ void dcs_plan_notes_json(const dcs_study *study, const dcs_plan_notes *notes, do
     putchar('}');
   }
   putchar(']');
+  json_filters(study);
 }

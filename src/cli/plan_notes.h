@@ -46,7 +46,7 @@ typedef struct {
 DCS_NODISCARD dcs_status dcs_plan_notes_find(const dcs_study *study, const dcs_plan_items *items, double gflops,
                                              dcs_plan_notes *notes);
 void dcs_plan_notes_print(const dcs_study *study, const dcs_plan_notes *notes, double gflops);
-/** The keys "costliest" and "estimator_changes" of an object, with the comma before them. */
+/** The keys "costliest", "estimator_changes" and "filters" of an object, with the comma before them. */
 void dcs_plan_notes_json(const dcs_study *study, const dcs_plan_notes *notes, double gflops);
 
 #endif

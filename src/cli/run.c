@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "cli/arguments.h"
 #include "cli/cli.h"
 
@@ -92,9 +93,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int dcs_cli_warn_refused(const dcs_run_outcome *outcome)
 {
   if (outcome->n_refused + outcome->n_failed == 0) return DCS_EXIT_OK;
-  fprintf(stderr, "dcs: warning: %lld of %lld points refused, %lld failed; the first: %s\n",
-          (long long)outcome->n_refused, (long long)outcome->n_points, (long long)outcome->n_failed,
-          outcome->first_reason);
+  dcs_print_line(stderr, "dcs: warning: %lld of %lld points refused, %lld failed; the first: %s",
+                 (long long)outcome->n_refused, (long long)outcome->n_points, (long long)outcome->n_failed,
+                 outcome->first_reason);
   return DCS_EXIT_INCOMPLETE;
 }
 

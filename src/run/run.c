@@ -10,6 +10,7 @@
 #include "base/agree.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/plain.h"
 #include "run/distribute.h"
 #include "run/finish.h"
 #include "run/past.h"
@@ -83,6 +84,18 @@ done:
   return st;
 }
 
+/** A filter with a slip in it would measure nothing, without a word. */
+static void warn_idle(const char *path, const dcs_study *study)
+{
+  for (int m = 0; m < study->n_metrics; m++) {
+    char missing[128];
+    if (dcs_study_count(study, m) > 0) continue;
+    dcs_study_missing(study, m, sizeof missing, missing);
+    dcs_print_line(stderr, "dcs: warning: %s: %s is asked for at none of the points: no point has %s", path,
+                   study->metric[m]->name, missing[0] != '\0' ? missing : "these values together");
+  }
+}
+
 /** Rank 0 reads the file, if it has not parsed it already; every rank parses the same bytes. Data files that it names are read by every rank: they have
  *  to be the same everywhere. Collective. */
 static dcs_status share_study(MPI_Comm comm, const dcs_run_options *options, dcs_study **study, dcs_error *err)
@@ -108,6 +121,7 @@ static dcs_status share_study(MPI_Comm comm, const dcs_run_options *options, dcs
   if (*study == NULL)
     st = dcs_study_parse(options->study, text, (size_t)bytes, options->n_set, options->set, study, err);
   DCS_TRY(dcs_agree(comm, st, err));
+  if (rank == 0) warn_idle(options->study, *study);
   uint64_t mine = digest_points(*study), first = mine;
   MPI_Bcast(&first, 1, MPI_UINT64_T, 0, comm);
   if (mine != first)

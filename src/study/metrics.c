@@ -1,3 +1,5 @@
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -62,7 +64,9 @@ dcs_status dcs_metrics_create(const dcs_node *root, dcs_study *study, dcs_error 
       for (int k = 0; dcs_metric_at(k) != NULL; k++) dcs_nearest_offer(&nearest, dcs_metric_at(k)->name);
       DCS_TRY(dcs_node_fail(entry, err, "metrics: unknown metric '%s'; nearest valid name: '%s'", name, nearest.name));
     }
-    if (has_metric(study, metric)) DCS_TRY(dcs_node_fail(entry, err, "metrics: '%s' is repeated", name));
+    if (has_metric(study, metric))
+      DCS_TRY(dcs_node_fail(
+          entry, err, "metrics: '%s' is repeated; write it once, with a list of values for each coordinate", name));
     DCS_TRY(add_metric(metric, entry, targets, study, err));
     if (metric->companion != NULL && !lists_metric(list, metric->companion))
       DCS_TRY(add_metric(dcs_metric_find(metric->companion), entry, targets, study, err));
@@ -75,4 +79,56 @@ bool dcs_study_asks(const dcs_study *study, int metric, int64_t point)
 {
   const dcs_scope *scope = &study->scope[metric];
   return dcs_filters_pass(study->n_columns, study->column, scope->n_where, scope->where, point);
+}
+
+int64_t dcs_study_count(const dcs_study *study, int metric)
+{
+  int64_t n = 0;
+  for (int64_t p = 0; p < study->n_points; p++) n += dcs_study_asks(study, metric, p);
+  return n;
+}
+
+/** As much as there is room for. */
+static DCS_PRINTF(3, 4) void append(size_t size, char *text, const char *format, ...)
+{
+  size_t length = strlen(text);
+  va_list list;
+  va_start(list, format);
+  vsnprintf(text + length, size - length, format, list);
+  va_end(list);
+}
+
+/** Value number k of a filter alone: does any point pass it? */
+static bool is_there(const dcs_study *study, const dcs_filter *filter, int k)
+{
+  dcs_filter one = {.column = filter->column, .count = 1};
+  if (filter->text != NULL)
+    one.text = &filter->text[k];
+  else
+    one.number = &filter->number[k];
+  for (int64_t p = 0; p < study->n_points; p++)
+    if (dcs_filters_pass(study->n_columns, study->column, 1, &one, p)) return true;
+  return false;
+}
+
+void dcs_study_missing(const dcs_study *study, int metric, size_t size, char *text)
+{
+  const dcs_scope *scope = &study->scope[metric];
+  text[0] = '\0';
+  for (int f = 0; f < scope->n_where; f++) {
+    const dcs_filter *filter = &scope->where[f];
+    bool named = false;
+    for (int k = 0; k < filter->count; k++) {
+      if (is_there(study, filter, k)) continue;
+      if (named)
+        append(size, text, ", ");
+      else
+        append(size, text, "%s%s = ", text[0] != '\0' ? "; " : "", filter->column);
+      named = true;
+      if (filter->text != NULL)
+        append(size, text, "%s", filter->text[k]);
+      else
+        append(size, text, "%.10g", filter->number[k]);
+    }
+  }
 }

@@ -133,6 +133,13 @@ void dcs_study_keep(dcs_study *study, const bool *keep);
 /** Is this metric (index into study->metric) asked for at this point? */
 bool dcs_study_asks(const dcs_study *study, int metric, int64_t point);
 
+/** At how many points is it? */
+int64_t dcs_study_count(const dcs_study *study, int metric);
+
+/** The values in the filters of a metric that no point has, as "steps = 255, 511; sampler = heun"; "" when there is none.
+ *  No error, as --set may have left points out; but a misspelt number is found in no other way. */
+void dcs_study_missing(const dcs_study *study, int metric, size_t size, char *text);
+
 /** True when the point passes every filter; `column` are those of a study or of a result. */
 bool dcs_filters_pass(int n_columns, const dcs_column *column, int n_where, const dcs_filter *where, int64_t point);
 

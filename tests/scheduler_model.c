@@ -9,13 +9,16 @@
 
 #define NAP (1e-9 * DCS_NAP_NS)
 
-/** Seconds per nominal floating-point operation and the scatter of its logarithm from point to point: medians over the
- *  47,000 blocks of a run of studies/smoothness. */
+/** Seconds per counted operation, median over points, and the spread of its logarithm from point to point: what
+ *  `simulate_scheduler --measure` prints of the smoothness study (tests/README.md), and a guess for all others. */
 static const struct {
   const char *estimator;
   double seconds, spread;
-} measured[] = {{"smoothness", 1.06e-10, 0.37}, {"quadrature", 3.2e-10, 0.95}, {"constant", 1.35e-10, 0.27},
-                {"ratio", 0.74e-10, 0.54},      {"gaussian", 0.55e-10, 0.99},  {NULL, 1e-10, 0.5}};
+} measured[] = {{"smoothness", 1.31e-11, 0.03},
+                {"quadrature", 7.21e-11, 0.29},
+                {"constant", 5.11e-11, 0.27},
+                {"ratio", 4.66e-11, 0.09},
+                {NULL, 1e-10, 0.5}};
 
 dcs_model dcs_model_of(int ranks)
 {
@@ -23,11 +26,11 @@ dcs_model dcs_model_of(int ranks)
                      .dies_at = INFINITY,
                      .message = 5e-6,
                      .record = 2e-6,
-                     .plan = 1.3e-3,
+                     .plan = 1.5e-4,
                      .latency = 2e-5,
                      .hard_lo = 1,
                      .hard_hi = 1e3,
-                     .scatter = 0.3,
+                     .scatter = 0.2,
                      .levels = 1};
 }
 

@@ -47,14 +47,14 @@ static dcs_model_outcome simulate(const dcs_model *model, const dcs_study *study
   return outcome;
 }
 
-/** Half of the study: two samplers of four. */
+/** The smoothness study at paper size. */
 static dcs_study *parse_paper(void)
 {
-  const char *set[] = {"grid.sampler=[ddpm-posterior, ddim]"}, *source = getenv("DCS_SOURCE");
+  const char *set[] = {"scale=paper"}, *source = getenv("DCS_SOURCE");
   char path[4096], *text = NULL;
   size_t n = 0;
   dcs_error err = {{0}};
-  snprintf(path, sizeof path, "%s/tests/scheduler/paper.yaml", source != NULL ? source : ".");
+  snprintf(path, sizeof path, "%s/studies/smoothness/study.yaml", source != NULL ? source : ".");
   if (dcs_study_read(path, &text, &n, &err) != DCS_OK) fail_msg("%s", err.text);
   dcs_study *study = parse(text, 1, set);
   dcs_free(&text);

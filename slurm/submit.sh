@@ -136,10 +136,11 @@ planned() { sed -nE "s/^$1.*/\1/p" <<< "$plan" | head -n 1; }
 name=$(planned 'study ([^:]*):')
 points=$(planned 'study [^:]*: ([0-9]+) points')
 needed=$(planned 'memory +about ([0-9]+) MiB')
+records=$(planned 'memory .*rank 0: ([0-9]+)') # of all blocks, on rank 0
 if [[ -z $points || -z $needed ]]; then die "cannot read what '$dcs plan' says: is it of the same version?"; fi
-grep -E '^(study|core-hours|result file|memory|refused) ' <<< "$plan" | sed 's/^/submit:   /' >&2
+grep -E '^(study|core-hours|result file|memory|refused|costliest|estimators|filters|    ) ?' <<< "$plan" | sed 's/^/submit:   /' >&2
 
-needed=$((needed + mpi_memory))
+needed=$((needed + mpi_memory + (${records:-0} + ranks - 1) / ranks)) # Slurm counts the ranks of a node together
 if [[ -z $memory ]]; then
   megabytes=$((needed > least_memory ? needed : least_memory))
 else

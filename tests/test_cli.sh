@@ -238,14 +238,20 @@ expect 0 "$dcs" --version
 grep -q '^dcs [0-9.]*$' out || fail "--version: $(cat out)"
 expect 0 "$dcs" --help
 [[ $(wc -L < out) -le 80 && ! -s err ]] || fail "--help: $(cat out err)"
-for command in '' plan run fit check show export verify list bench; do
+expect 0 "$dcs" plan --help
+mv out plan.help
+expect 0 "$dcs" help plan
+cmp out plan.help || fail "help plan: $(cat out err)"
+rm plan.help
+expect 2 "$dcs" help frobnicate
+for command in '' plan run fit check show export merge verify list bench; do
   # shellcheck disable=SC2086  # nothing when empty
   expect 0 "$dcs" $command --help
   grep -q '^Exit codes: ' out || fail "dcs $command --help: no exit codes"
   grep -q -A 1 '^Examples\?:$' out || fail "dcs $command --help: no example"
   [[ $(wc -L < out) -le 80 && ! -s err ]] || fail "dcs $command --help: $(cat out err)"
   if [[ -n $command ]]; then continue; fi
-  for name in plan run fit check show export verify list bench; do
+  for name in plan run fit check show export merge verify list bench; do
     grep -q "^  $name " out || fail "dcs --help does not name $name"
   done
 done
@@ -286,7 +292,7 @@ exclude:
 metrics: [kl, chi2]
 YAML
 expect 0 "$dcs" plan fall.yaml
-grep -A 1 '^costliest    1 of 11 points makes [0-9.]*% of the core-hours .* mainly kl by ratio:$' out > log || fail "plan, costliest: $(cat out)"
+grep -A 1 '^costliest    1 of 11 points makes [0-9.]*% of the upper core-hours; the worst, .* of them, mainly kl by ratio:$' out > log || fail "plan, costliest: $(cat out)"
 grep -q '^    sampler=ddpm-posterior steps=16 score_error=0.1$' log || fail "plan, costliest: $(cat out)"
 for metric in kl chi2; do # ddim has no other estimator, and is not counted
   grep -q "^estimators   $metric: quadrature at 5 points, but ratio at 1 of the same kind, " out || fail "plan, estimators: $(cat out)"

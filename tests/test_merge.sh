@@ -83,6 +83,11 @@ expect 0 "$dcs" run study.yaml -o some.h5
 same whole.h5 some.h5
 
 # a shard grows into the whole
+# `dcs merge part-*.h5`, the name of the result forgotten: nothing is lost, and it is said
+cp part-1.h5 grown.h5
+expect 0 "$dcs" merge grown.h5 part-2.h5 part-3.h5
+grep -q 'grown.h5 was there, with [0-9]* of these points, and has grown' err || fail "a forgotten result: $(cat err)"
+same whole.h5 grown.h5
 expect 0 "$dcs" run study.yaml -o part-1.h5
 same whole.h5 part-1.h5
 

@@ -105,6 +105,11 @@ int main(int argc, char **argv)
   openblas_set_num_threads(1); /* one thread per rank, and bits that do not depend on the number of cores */
   gsl_set_error_handler_off(); /* codes are checked instead */
 
+  char *help[] = {argv[0], argc > 2 ? argv[2] : NULL, "--help", NULL};
+  if (argc > 2 && strcmp(argv[1], "help") == 0) {
+    argv = help;
+    argc = 3;
+  }
   if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
     print_help();
     return argc < 2 ? DCS_EXIT_USAGE : DCS_EXIT_OK;

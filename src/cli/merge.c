@@ -66,6 +66,9 @@ static int tell(const dcs_merge_options *merge, const dcs_run_outcome *outcome)
   else
     fprintf(stderr, "dcs: %lld points of %d file%s; written to %s\n", (long long)outcome->n_points, merge->n_inputs,
             merge->n_inputs == 1 ? "" : "s", merge->output);
+  if (!outcome->unchanged && outcome->n_before > 0) /* `dcs merge PART*.h5` without OUT.h5 is this, too */
+    fprintf(stderr, "dcs: %s was there, with %lld of these points, and has grown\n", merge->output,
+            (long long)outcome->n_before);
   if (outcome->dump.n_missing > 0) {
     fprintf(stderr,
             "dcs: warning: %lld points have no samples beside the inputs, so none are written; `dcs run STUDY -o %s` "

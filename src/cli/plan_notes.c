@@ -196,7 +196,8 @@ void dcs_plan_notes_print(const dcs_study *study, const dcs_plan_notes *notes, d
 {
   const dcs_plan_peak *peak = &notes->peak;
   if (peak->n_points > 0) {
-    printf("costliest    %" PRId64 " of %" PRId64 " points make%s %.0f%% of the core-hours at most; the first %.3g, "
+    printf("costliest    %" PRId64 " of %" PRId64
+           " points make%s %.0f%% of the upper core-hours; the worst, %.3g of them, "
            "mainly %s by %s:\n   ",
            peak->n_points, study->n_points, peak->n_points == 1 ? "s" : "", 100 * peak->share,
            core_hours(gflops, peak->first_flop), study->metric[peak->first->metric]->name,

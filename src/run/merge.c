@@ -101,6 +101,7 @@ dcs_status dcs_merge(const dcs_merge_options *options, dcs_run_outcome *outcome,
   DCS_TRY(dcs_records_unique(&records, err));
   DCS_TRY(dcs_tasks_create(study, &records, &tasks, err));
   outcome->n_points = study->n_points;
+  outcome->n_before = past.result == NULL ? 0 : past.result->n_points;
   outcome->n_left = study->n_points - tasks->n_points_done;
   outcome->checkpoint = tasks->n_open > 0;
   if (outcome->checkpoint && !options->partial) goto done;

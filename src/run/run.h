@@ -24,6 +24,7 @@ typedef struct {
   bool unchanged;  /**< the file was complete already */
   int64_t n_points, n_max_paths, n_refused, n_failed;
   int64_t n_left;         /**< merge: points with work left */
+  int64_t n_before;       /**< merge: points that the output had */
   dcs_dump_outcome dump;  /**< of saved samples */
   double seconds;         /**< elapsed */
   double paths;           /**< computed by this run */

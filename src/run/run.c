@@ -96,8 +96,8 @@ static void warn_idle(const char *path, const dcs_study *study)
   }
 }
 
-/** Rank 0 reads the file, if it has not parsed it already; every rank parses the same bytes. Data files that it names are read by every rank: they have
- *  to be the same everywhere. Collective. */
+/** Rank 0 reads the file, if it has not parsed it already; every rank parses the same bytes. Data files that it names are
+ *  read by every rank: they have to be the same everywhere. Collective. */
 static dcs_status share_study(MPI_Comm comm, const dcs_run_options *options, dcs_study **study, dcs_error *err)
 {
   dcs_status st = DCS_OK;
@@ -163,7 +163,8 @@ done:
   return dcs_agree(comm, closed, err);
 }
 
-/** Everything between MPI_Init and MPI_Finalize. `parsed`: what rank 0 has parsed already, or NULL; it is destroyed here. Collective. */
+/** Everything between MPI_Init and MPI_Finalize. `*parsed`: what rank 0 has parsed already, or NULL; it is destroyed
+ *  here. Collective. */
 static dcs_status run(MPI_Comm comm, const dcs_run_options *options, double start, int64_t start_time,
                       dcs_study **parsed, dcs_run_outcome *outcome, dcs_error *err)
 {

@@ -562,6 +562,40 @@ static void test_problem(void **state)
   dcs_study_destroy(&study);
 }
 
+/** Points of one target that follow each other share it, and it lives as long as any of them. */
+static void test_shared_targets(void **state)
+{
+  (void)state;
+  enum { POINTS = 6 };
+  const char *steps = strstr(base, "steps"), *delta = strstr(base, "delta");
+  const char *grid[] = {"grid={v: [1, 2, 3], steps: [8, 9]}", "grid={steps: [8, 9], v: [1, 2, 3]}"};
+  char text[512] = "";
+  snprintf(text, sizeof text, "%.*s%s", (int)(steps - base), base, delta);
+  for (int g = 0; g < 2; g++) {
+    const char *set[] = {"target.variance=$v", grid[g]};
+    dcs_study *study = parse_text(text, 2, set);
+    dcs_targets *targets = NULL;
+    dcs_problem *problem[POINTS];
+    dcs_error err = {0};
+    assert_int_equal(study->n_points, POINTS);
+    assert_int_equal(dcs_targets_create(study, &targets), DCS_OK);
+    for (int p = 0; p < POINTS; p++) assert_int_equal(dcs_targets_problem(targets, p, &problem[p], &err), DCS_OK);
+    dcs_targets_destroy(&targets);
+    assert_null(targets);
+    for (int p = 0; p < POINTS; p++) {
+      double v = number(study, "v", p), trace = dcs_target_variance(problem[p]->target);
+      assert_true(trace == v * dcs_target_variance(problem[0]->target) / number(study, "v", 0));
+      assert_true((problem[p]->target == problem[(p + 1) % POINTS]->target) == (g == 0 && p % 2 == 0));
+    }
+    for (int p = 0; p < POINTS; p++) { /* 0 2 4 1 3 5 */
+      int k = p < POINTS / 2 ? 2 * p : 2 * p - POINTS + 1;
+      dcs_problem_destroy(problem[k]);
+      dcs_free(&problem[k]);
+    }
+    dcs_study_destroy(&study);
+  }
+}
+
 /** Rules that fix their own last level: delta is read off the levels and is not part of the physics. */
 static void test_own_delta(void **state)
 {
@@ -691,6 +725,7 @@ int main(void)
                                      cmocka_unit_test(test_claims_between),
                                      cmocka_unit_test(test_ranges),
                                      cmocka_unit_test(test_problem),
+                                     cmocka_unit_test(test_shared_targets),
                                      cmocka_unit_test(test_own_delta),
                                      cmocka_unit_test(test_large),
                                      cmocka_unit_test(test_damage),

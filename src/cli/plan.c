@@ -147,12 +147,12 @@ static dcs_status refuse_all(const dcs_study *study, budget *b, int64_t point, c
   return st;
 }
 
-static dcs_status plan_point(const dcs_study *study, int64_t point, budget *b, dcs_error *err)
+static dcs_status plan_point(const dcs_study *study, dcs_targets *targets, int64_t point, budget *b, dcs_error *err)
 {
   dcs_problem *problem = NULL;
   double flop[ESTIMATORS_MAX]; /* at most, of each share at this point; below 0: not counted yet */
   for (int i = 0; i < ESTIMATORS_MAX; i++) flop[i] = -1;
-  dcs_status st = dcs_study_problem(study, point, &problem, err);
+  dcs_status st = dcs_targets_problem(targets, point, &problem, err);
   if (st == DCS_EREFUSED) return refuse_all(study, b, point, err->text);
   if (st != DCS_OK) return st;
   b->levels += problem->schedule->steps + 2;
@@ -338,6 +338,7 @@ int dcs_cli_plan(int argc, char **argv)
   dcs_status st = DCS_OK;
   dcs_error err = {0};
   dcs_study *study = NULL;
+  dcs_targets *targets = NULL;
   char *text = NULL;
   size_t n_text = 0;
   budget b = {0};
@@ -346,7 +347,8 @@ int dcs_cli_plan(int argc, char **argv)
 
   DCS_TRY(dcs_study_read(o.path, &text, &n_text, &err));
   DCS_TRY(dcs_study_parse(o.path, text, n_text, o.set.count, o.set.value, &study, &err));
-  for (int64_t i = 0; i < study->n_points; i++) DCS_TRY(plan_point(study, i, &b, &err));
+  DCS_TRY(dcs_targets_create(study, &targets));
+  for (int64_t i = 0; i < study->n_points; i++) DCS_TRY(plan_point(study, targets, i, &b, &err));
   DCS_TRY(measure_memory(study, &b, &err));
   DCS_TRY(dcs_plan_notes_find(study, &b.items, o.gflops, &b.notes));
   total t = add_up(study, &o, &b);
@@ -359,6 +361,7 @@ done:
   dcs_free(&b.refusal);
   dcs_free(&b.items.item);
   dcs_free(&b.notes.change);
+  dcs_targets_destroy(&targets);
   dcs_study_destroy(&study);
   dcs_free(&text);
   return st == DCS_OK ? DCS_EXIT_OK : dcs_cli_fail(st, &err);

@@ -171,11 +171,13 @@ dcs_status dcs_assemble(dcs_tasks *tasks, dcs_result **out, dcs_error *err)
   const dcs_study *study = tasks->study;
   dcs_result *r = NULL;
   dcs_problem *problem = NULL;
+  dcs_targets *targets = NULL;
   err->text[0] = '\0';
   DCS_TRY(dcs_alloc(1, sizeof *r, &r));
   DCS_TRY(create(study, r));
+  DCS_TRY(dcs_targets_create(study, &targets));
   for (int64_t p = 0; p < r->n_points; p++) {
-    st = dcs_study_problem(study, p, &problem, err);
+    st = dcs_targets_problem(targets, p, &problem, err);
     if (st != DCS_OK && st != DCS_EREFUSED) goto done;
     add_levels(problem, p, r);
     DCS_TRY(add_point(tasks, p, problem, r));
@@ -186,6 +188,7 @@ dcs_status dcs_assemble(dcs_tasks *tasks, dcs_result **out, dcs_error *err)
 done:
   if (problem != NULL) dcs_problem_destroy(problem);
   dcs_free(&problem);
+  dcs_targets_destroy(&targets);
   if (st != DCS_OK) {
     if (err->text[0] == '\0')
       dcs_fail(err, st, "result of %lld points: %s", (long long)study->n_points, dcs_status_text(st));

@@ -12,17 +12,10 @@ typedef struct {
 } entry;
 
 struct dcs_problems {
-  const dcs_study *study;
+  dcs_targets *targets;
   int64_t calls;
   entry entry[CACHED];
 };
-
-dcs_status dcs_problems_create(const dcs_study *study, dcs_problems **out)
-{
-  dcs_status st = dcs_alloc(1, sizeof **out, out);
-  if (st == DCS_OK) (*out)->study = study;
-  return st;
-}
 
 static void entry_clear(entry *e)
 {
@@ -36,7 +29,16 @@ void dcs_problems_destroy(dcs_problems **problems)
 {
   if (*problems == NULL) return;
   for (int i = 0; i < CACHED; i++) entry_clear(&(*problems)->entry[i]);
+  dcs_targets_destroy(&(*problems)->targets);
   dcs_free(problems);
+}
+
+dcs_status dcs_problems_create(const dcs_study *study, dcs_problems **out)
+{
+  dcs_status st = dcs_alloc(1, sizeof **out, out);
+  if (st == DCS_OK) st = dcs_targets_create(study, &(*out)->targets);
+  if (st != DCS_OK) dcs_problems_destroy(out);
+  return st;
 }
 
 dcs_status dcs_problems_get(dcs_problems *problems, int64_t point, const dcs_estimator *estimator,
@@ -56,7 +58,7 @@ dcs_status dcs_problems_get(dcs_problems *problems, int64_t point, const dcs_est
     entry_clear(e);
     e->point = point;
     e->estimator = estimator;
-    DCS_TRY(dcs_study_problem(problems->study, point, &e->problem, err));
+    DCS_TRY(dcs_targets_problem(problems->targets, point, &e->problem, err));
   }
   if (work != NULL && e->work == NULL) {
     st = estimator->work_create(e->problem, &e->work);

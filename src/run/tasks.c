@@ -248,13 +248,13 @@ static dcs_status find_or_add(dcs_tasks *tasks, int64_t point, int estimator, in
   return DCS_OK;
 }
 
-static dcs_status add_point(dcs_tasks *tasks, int64_t point, dcs_error *err)
+static dcs_status add_point(dcs_tasks *tasks, dcs_targets *targets, int64_t point, dcs_error *err)
 {
   const dcs_study *study = tasks->study;
   dcs_choice *choice = tasks->choice + point * study->n_metrics;
   dcs_problem *problem = NULL;
   dcs_error why = {{0}};
-  dcs_status st = DCS_OK, built = dcs_study_problem(study, point, &problem, &why);
+  dcs_status st = DCS_OK, built = dcs_targets_problem(targets, point, &problem, &why);
   if (built != DCS_OK && built != DCS_EREFUSED) {
     *err = why;
     return built;
@@ -304,6 +304,7 @@ dcs_status dcs_tasks_create(const dcs_study *study, const dcs_records *old, dcs_
 {
   dcs_status st = DCS_OK;
   dcs_tasks *tasks = NULL;
+  dcs_targets *targets = NULL;
   size_t n = (size_t)study->n_points;
   err->text[0] = '\0';
   DCS_TRY(dcs_alloc(1, sizeof *tasks, &tasks));
@@ -313,7 +314,8 @@ dcs_status dcs_tasks_create(const dcs_study *study, const dcs_records *old, dcs_
   DCS_TRY(dcs_alloc(n * (size_t)study->n_metrics, sizeof *tasks->choice, &tasks->choice));
   DCS_TRY(dcs_alloc(n, sizeof *tasks->reason, &tasks->reason));
   DCS_TRY(dcs_alloc(n, sizeof *tasks->open_of_point, &tasks->open_of_point));
-  for (int64_t p = 0; p < study->n_points; p++) DCS_TRY(add_point(tasks, p, err));
+  DCS_TRY(dcs_targets_create(study, &targets));
+  for (int64_t p = 0; p < study->n_points; p++) DCS_TRY(add_point(tasks, targets, p, err));
   DCS_TRY(dcs_alloc((size_t)tasks->n_tasks, sizeof *tasks->key, &tasks->key));
   for (int64_t t = 0; t < tasks->n_tasks; t++) {
     const dcs_task *task = &tasks->task[t];
@@ -325,6 +327,7 @@ done:
     if (err->text[0] == '\0') dcs_fail(err, st, "%s: work list: %s", study->path, dcs_status_text(st));
     dcs_tasks_destroy(&tasks);
   }
+  dcs_targets_destroy(&targets);
   *out = tasks;
   return st;
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sampler/score_error.h"
 #include "study/filter.h"
 #include "study/points.h"
 #include "study/scale.h"
@@ -259,42 +258,4 @@ const dcs_column *dcs_study_column(const dcs_study *study, const char *name)
   for (int i = 0; i < study->n_columns; i++)
     if (strcmp(study->column[i].name, name) == 0) return &study->column[i];
   return NULL;
-}
-
-static dcs_status create_score_error(const dcs_point *point, dcs_problem *problem, dcs_error *why)
-{
-  if (point->score_error == 0) return DCS_OK;
-  dcs_status st = dcs_score_error_create(problem->target, point->score_error, point->score_error_seed,
-                                         problem->steps->count + 1, problem->schedule->sigma, &problem->steps->error);
-  if (st == DCS_OK) return st;
-  return dcs_fail(why, st, "score_error: no error of this size for this target: %s", dcs_status_text(st));
-}
-
-dcs_status dcs_study_problem(const dcs_study *study, int64_t number, dcs_problem **out, dcs_error *err)
-{
-  dcs_status st = DCS_OK;
-  dcs_problem *problem = NULL;
-  dcs_error why = {0};
-  *out = NULL;
-  if (number < 0 || number >= study->n_points)
-    return dcs_fail(err, DCS_EARG, "point %" PRId64 " is outside 0..%" PRId64, number, study->n_points - 1);
-  const dcs_point *point = &study->point[number];
-  DCS_TRY(dcs_alloc(1, sizeof *problem, &problem));
-  problem->seed = study->seed;
-  problem->point = point->hash;
-  problem->quantile = point->quantile;
-  problem->samples = point->samples;
-  DCS_TRY(dcs_target_create(point->law, &point->target, &problem->target, &why));
-  DCS_TRY(dcs_schedule_create(point->rule, &point->schedule, point->steps, point->delta, &problem->schedule, &why));
-  DCS_TRY(dcs_steps_create(point->sampler, point->lambda, point->init, problem->schedule, &problem->steps));
-  DCS_TRY(create_score_error(point, problem, &why));
-  *out = problem;
-  problem = NULL;
-done:
-  if (problem != NULL) dcs_problem_destroy(problem);
-  dcs_free(&problem);
-  if (st != DCS_OK)
-    st = dcs_fail(err, st, "point %" PRId64 " (%.180s): %.250s", number, point->canonical,
-                  why.text[0] != '\0' ? why.text : dcs_status_text(st));
-  return st;
 }

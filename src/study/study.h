@@ -149,4 +149,12 @@ const dcs_column *dcs_study_column(const dcs_study *study, const char *name);
  *  with a message that names the point's values. */
 DCS_NODISCARD dcs_status dcs_study_problem(const dcs_study *study, int64_t point, dcs_problem **out, dcs_error *err);
 
+/** For who builds many points: those of one target share it, if they come one after another. For one thread. `study` is
+ *  borrowed until dcs_targets_destroy; problems may live longer. */
+typedef struct dcs_targets dcs_targets;
+DCS_NODISCARD dcs_status dcs_targets_create(const dcs_study *study, dcs_targets **out);
+void dcs_targets_destroy(dcs_targets **targets);
+/** As dcs_study_problem. */
+DCS_NODISCARD dcs_status dcs_targets_problem(dcs_targets *targets, int64_t point, dcs_problem **out, dcs_error *err);
+
 #endif

@@ -10,6 +10,7 @@ struct dcs_target {
   double *mean;    /**< [d], owned */
   double variance; /**< tr Cov X_0 */
   void *data;      /**< the law's own, owned, freed by law->destroy */
+  int shares;      /**< owners beside the first */
 };
 
 struct dcs_posterior {

@@ -97,9 +97,19 @@ done:
   return st;
 }
 
+dcs_target *dcs_target_share(dcs_target *target)
+{
+  target->shares++;
+  return target;
+}
+
 void dcs_target_destroy(dcs_target **target)
 {
   if (*target == NULL) return;
+  if ((*target)->shares-- > 0) {
+    *target = NULL;
+    return;
+  }
   (*target)->law->destroy(*target);
   dcs_free(&(*target)->mean);
   dcs_free(target);

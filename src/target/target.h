@@ -25,6 +25,8 @@ const dcs_param_def *dcs_law_params(const dcs_law *law);
  *  when values contradict each other. */
 DCS_NODISCARD dcs_status dcs_target_create(const dcs_law *law, const dcs_params *params, dcs_target **out,
                                            dcs_error *err);
+/** One more owner of `target`, which it returns. Owners are of one thread; the last dcs_target_destroy frees. */
+dcs_target *dcs_target_share(dcs_target *target);
 void dcs_target_destroy(dcs_target **target);
 
 int dcs_target_dimension(const dcs_target *target);

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/clock.h"
 #include "base/write.h"
 
 enum { SYNC_SECONDS = 1, VERSION = 1, BYTE_ORDER_MARK = 0x01020304 };
@@ -36,7 +36,7 @@ struct dcs_journal {
   char *path;
   int64_t length, count;               /**< bytes and records in the file, all whole */
   int64_t synced_length, synced_count; /**< of these, known to be on the disk */
-  struct timespec synced_at;
+  double synced_at;                    /**< on dcs_clock */
 };
 
 /** What a scan of one log found. */
@@ -271,15 +271,8 @@ dcs_status dcs_journal_flush(dcs_journal *journal, dcs_error *err)
   }
   journal->synced_length = journal->length;
   journal->synced_count = journal->count;
-  clock_gettime(CLOCK_MONOTONIC, &journal->synced_at);
+  journal->synced_at = dcs_clock();
   return DCS_OK;
-}
-
-static double seconds_since(const struct timespec *then)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)(now.tv_sec - then->tv_sec) + 1e-9 * (double)(now.tv_nsec - then->tv_nsec);
 }
 
 dcs_status dcs_journal_append(dcs_journal *journal, const dcs_record *record, dcs_error *err)
@@ -289,7 +282,7 @@ dcs_status dcs_journal_append(dcs_journal *journal, const dcs_record *record, dc
   if (!dcs_write_all(journal->fd, &f, sizeof f)) return roll_back(journal, err, errno, journal->length, journal->count);
   journal->length += (int64_t)sizeof f;
   journal->count++;
-  return seconds_since(&journal->synced_at) >= SYNC_SECONDS ? dcs_journal_flush(journal, err) : DCS_OK;
+  return dcs_clock() - journal->synced_at >= SYNC_SECONDS ? dcs_journal_flush(journal, err) : DCS_OK;
 }
 
 dcs_status dcs_journal_close(dcs_journal **journal, dcs_error *err)

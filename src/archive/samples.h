@@ -18,6 +18,8 @@ typedef struct dcs_samples dcs_samples;
 
 /** Rows in a chunk of a data set of dimension d: a multiple of DCS_LANES unless there are fewer particles. */
 int64_t dcs_samples_chunk(int d, int64_t particles);
+/** Chunks of so many rows. */
+int64_t dcs_samples_chunks(int64_t rows, int64_t particles);
 
 /** Start PATH.tmp. @param level  of compression, 0 (none) to 9 */
 DCS_NODISCARD dcs_status dcs_samples_create(MPI_Comm comm, const char *path, const dcs_study *study, int level,
@@ -34,11 +36,12 @@ DCS_NODISCARD dcs_status dcs_samples_end(dcs_samples *samples, dcs_error *err);
 DCS_NODISCARD dcs_status dcs_samples_close(dcs_samples **samples, bool keep, dcs_error *err);
 
 /** Does the file at `path` hold what this study asks for? *same = false: no such file, or one of fewer points or
- *  particles. DCS_EMISMATCH: it is of another study or holds more particles, which would be lost. Not collective. */
+ *  particles. DCS_EMISMATCH: it is of another study or holds more particles, which would be lost. Read in
+ *  a child where that is possible (base/guard.h). Not collective. */
 DCS_NODISCARD dcs_status dcs_samples_look(const char *path, const dcs_study *study, bool *same, dcs_error *err);
 
 /** The samples of a whole study at `path`, from the files of its shards, of which each is read back first, in a child
- *  (archive/guard.h). Data sets are copied as they are stored. *n_missing: points that no file has; when there are any,
+ *  (base/guard.h). Data sets are copied as they are stored. *n_missing: points that no file has; when there are any,
  *  nothing is written. DCS_EMISMATCH: a file of another study or with another number of particles. Not collective.
  *  @param input  [n_inputs] paths; those without a file are passed over */
 DCS_NODISCARD dcs_status dcs_samples_join(const char *path, const dcs_study *study, int n_inputs, char *const *input,

@@ -21,8 +21,6 @@ struct dcs_samples {
   size_t n_crc;
 };
 
-/** Chunks of so many rows. */
-int64_t dcs_samples_chunks(int64_t rows, int64_t particles);
 /** CRC-32 (ISO 3309, as of zlib) of numbers as they are in the file: least significant byte first, like the machines that
  *  dcs is built for. */
 uint64_t dcs_samples_crc(const double *x, size_t n);

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "archive/guard.h"
 #include "archive/samples_file.h"
+#include "base/guard.h"
 
 /** Data set and checksums of point p, as they are stored; their attributes anew, as nobody has read those of `from`. */
 static dcs_status copy_point(dcs_samples *to, const dcs_h5 *from, int64_t p, dcs_error *err)

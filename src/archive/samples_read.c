@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "archive/guard.h"
 #include "archive/samples_file.h"
+#include "base/guard.h"
 
 /** Study and particles per point of an open file. */
 static dcs_status get_head(dcs_h5 *h5, uint64_t *study_hash, int64_t *particles)
@@ -20,16 +20,20 @@ done:
   return st;
 }
 
-dcs_status dcs_samples_look(const char *path, const dcs_study *study, bool *same, dcs_error *err)
+typedef struct {
+  const dcs_study *study;
+  bool same;
+} comparison;
+
+static dcs_status compare(const char *path, void *data, dcs_error *err)
 {
   dcs_status st = DCS_OK;
-  struct stat info;
+  comparison *c = data;
+  const dcs_study *study = c->study;
   dcs_h5 h5 = {.file = H5I_INVALID_HID};
   hid_t group = H5I_INVALID_HID;
   uint64_t hash = 0;
   int64_t particles = 0;
-  *same = false;
-  if (stat(path, &info) != 0) return DCS_OK;
   DCS_TRY(dcs_h5_open(&h5, path, err));
   DCS_TRY(get_head(&h5, &hash, &particles));
   if (hash != study->hash)
@@ -37,16 +41,28 @@ dcs_status dcs_samples_look(const char *path, const dcs_study *study, bool *same
   if (particles > study->save_samples)
     DCS_TRY(dcs_fail(err, DCS_EMISMATCH, "%s: holds %" PRId64 " particles of each point, more than %lld; move it away",
                      path, particles, (long long)study->save_samples));
-  *same = particles == study->save_samples;
+  c->same = particles == study->save_samples;
   DCS_TRY(dcs_h5_group_open(&h5, "samples", &group));
-  for (int64_t p = 0; *same && p < study->n_points; p++) {
+  for (int64_t p = 0; c->same && p < study->n_points; p++) {
     char name[DCS_SAMPLES_NAME];
     dcs_samples_name(study->point[p].hash, name);
-    *same = H5Lexists(group, name, H5P_DEFAULT) > 0;
+    c->same = H5Lexists(group, name, H5P_DEFAULT) > 0;
   }
 done:
   dcs_h5_release(group);
   dcs_h5_close(&h5);
+  return st;
+}
+
+dcs_status dcs_samples_look(const char *path, const dcs_study *study, bool *same, dcs_error *err)
+{
+  struct stat info;
+  comparison c = {.study = study};
+  dcs_status st = DCS_OK;
+  H5open(); /* once, here, and not in the child and here again */
+  if (stat(path, &info) == 0)
+    st = dcs_guard_is_possible() ? dcs_guard(path, compare, &c, sizeof c, err) : compare(path, &c, err);
+  *same = st == DCS_OK && c.same;
   return st;
 }
 

@@ -54,7 +54,7 @@ static dcs_status dump_point(dump *u, int64_t p, dcs_dump_outcome *outcome, dcs_
   if (st == DCS_OK) st = dcs_cloud_create(problem, 0, &cloud);
   int d = st == DCS_OK ? cloud.d : 1;
   int64_t particles = u->study->save_samples, rows = dcs_samples_chunk(d, particles);
-  int64_t n_chunks = (particles + rows - 1) / rows, most = WAVE_BYTES / (rows * d * 8);
+  int64_t n_chunks = dcs_samples_chunks(rows, particles), most = WAVE_BYTES / (rows * d * 8);
   most = most < 1 ? 1 : most < n_chunks ? most : n_chunks;
   if (st == DCS_OK) st = dcs_reserve(&u->x, &u->numbers, (size_t)(most * rows * d), sizeof *u->x);
   if (st != DCS_OK && err->text[0] == '\0') dcs_fail(err, st, "particles: %s", dcs_status_text(st));

@@ -58,12 +58,6 @@ static bool is_file(const char *path)
   return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
-static dcs_status look_at_samples(const char *path, void *study, dcs_error *err)
-{
-  bool same = false;
-  return dcs_samples_look(path, study, &same, err);
-}
-
 /** Before MPI_Init, while a process may still be forked: read the study, and see whether a child survives the data files
  *  it names and what is there in place of the output. Whether those belong to the study is not asked yet. */
 static dcs_status look(const dcs_run_options *options, dcs_study **study, dcs_error *err)
@@ -71,12 +65,13 @@ static dcs_status look(const dcs_run_options *options, dcs_study **study, dcs_er
   dcs_status st = DCS_OK;
   char *text = NULL, *samples = NULL;
   size_t n = 0;
+  bool same = false;
   DCS_TRY(dcs_study_read(options->study, &text, &n, err));
   DCS_TRY(dcs_study_parse(options->study, text, n, options->n_set, options->set, study, err));
   if (is_file(options->output)) DCS_TRY(dcs_guard_look(options->output, err));
   if ((*study)->save_samples == 0) goto done;
   DCS_TRY(dcs_dump_path(options->output, &samples));
-  if (is_file(samples)) st = dcs_guard(samples, look_at_samples, *study, 0, err);
+  if (is_file(samples)) st = dcs_samples_look(samples, *study, &same, err);
   if (st == DCS_EMISMATCH) st = DCS_OK;
 done:
   dcs_free(&samples);
